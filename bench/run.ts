@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { options } from "./lib/options.ts";
+import { stopAll } from "./lib/process.ts";
+import { type Bench, report } from "./lib/report.ts";
+
+/** By name; a bench is loaded when it is run, after what it needs was installed. */
+const benches: Record<string, { bar: number; load: () => Promise<{ bench: Bench }> }> = {
+  create: { bar: 1, load: () => import("./bar-01-create.ts") },
+  "create-alone": { bar: 2, load: () => import("./bar-02-create-alone.ts") },
+  list: { bar: 3, load: () => import("./bar-03-list.ts") },
+  relay: { bar: 4, load: () => import("./bar-04-relay.ts") },
+  turn: { bar: 5, load: () => import("./bar-05-turn.ts") },
+  context: { bar: 11, load: () => import("./bar-11-context.ts") },
+  request: { bar: 14, load: () => import("./bar-14-request.ts") },
+};
+
+const folder = new URL(".", import.meta.url).pathname;
+
+/** Installs bench/package.json on first use, and again when its lockfile is newer. */
+function install(): void {
+  const installed = `${folder}node_modules/.package-lock.json`;
+  const isFresh =
+    existsSync(installed) && statSync(installed).mtimeMs >= statSync(`${folder}package-lock.json`).mtimeMs;
+  if (isFresh) return;
+  console.log("installing what the references need …");
+  const { status } = spawnSync("npm", ["ci"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) throw new Error("npm ci in bench/ failed");
+}
+
+const named = (name: string): string[] => {
+  if (name === "all") return Object.keys(benches);
+  const bar = Number(/^(?:bar-?)?0*(\d+)$/.exec(name)?.[1]);
+  return Object.keys(benches).filter((key) => key === name || benches[key]?.bar === bar);
+};
+
+function usage(): void {
+  console.log("npm run bench -- <name> [--profile], or all of them: npm run bench -- all\n");
+  for (const [name, { bar }] of Object.entries(benches)) console.log(`  ${name.padEnd(14)} bar ${bar}`);
+}
+
+const chosen = options.names.flatMap((name) => {
+  const found = named(name);
+  if (found.length === 0) throw new Error(`There is no bench ${name}. Call npm run bench for the list.`);
+  return found;
+});
+if (chosen.length === 0) usage();
+else install();
+for (const name of chosen) {
+  const { bench } = await (benches[name] as (typeof benches)[string]).load();
+  console.log(`${name}: ${bench.title}`);
+  const ratios = await bench.run();
+  await stopAll();
+  report(bench.bar, ratios);
+}
+process.exit(0);

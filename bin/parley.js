@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+import "@parley-chat/server/bin/parley.js";

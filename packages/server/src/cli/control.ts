@@ -1,0 +1,57 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { writePrivateFile } from "../kit/secrets.ts";
+import { StartError } from "../kit/start-error.ts";
+
+const ANSWER_TIMEOUT_MS = 5_000;
+
+/** How a command on this machine reaches the running server: what `control.json` in the data folder holds. */
+export interface ControlFile {
+  url: string;
+  secret: string;
+  pid: number;
+}
+
+const pathIn = (dataDir: string) => join(dataDir, "control.json");
+
+/** Lets commands that can read the data folder reach this process. */
+export function writeControl(dataDir: string, control: ControlFile): void {
+  writePrivateFile(pathIn(dataDir), `${JSON.stringify(control, null, 2)}\n`);
+}
+
+export function removeControl(dataDir: string): void {
+  rmSync(pathIn(dataDir), { force: true });
+}
+
+/**
+ * Asks the running server for a sign-in link; null where none runs. What a killed server left behind
+ * leads nowhere, or to a stranger, who learns a secret that died with it.
+ */
+export async function askForSignInLink(dataDir: string): Promise<string | null> {
+  const control = readControl(dataDir);
+  if (!control) return null;
+  let response: Response;
+  try {
+    response = await fetch(new URL("/internal/sign-in-link", control.url), {
+      method: "POST",
+      headers: { "x-parley-control": control.secret },
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+  } catch (error) {
+    if ((error as Error).name !== "TimeoutError") return null;
+    throw new StartError(`The running server at ${control.url} does not answer; try again, or restart it.`);
+  }
+  if (!response.ok) return null;
+  const { link } = (await response.json()) as { link?: unknown };
+  return typeof link === "string" ? link : null;
+}
+
+function readControl(dataDir: string): ControlFile | null {
+  try {
+    const { url, secret, pid } = JSON.parse(readFileSync(pathIn(dataDir), "utf8")) as Partial<ControlFile>;
+    return url && secret && pid ? { url, secret, pid } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { loadConfig } from "../config.ts";
+import { openDataFolder } from "../kit/data-folder.ts";
+import { openSecrets } from "../kit/secrets.ts";
+import { StartError } from "../kit/start-error.ts";
+import { askForSignInLink } from "./control.ts";
+import { logOf, putTogether } from "./start.ts";
+
+/** Prints a new sign-in link: from the running server, or by opening the data folder where none runs. */
+export async function signInLink(): Promise<number> {
+  const { config } = loadConfig();
+  const link = await askForSignInLink(resolve(config.dataDir));
+  if (link !== null) {
+    process.stdout.write(`${link}\n`);
+    return 0;
+  }
+  // To open a folder that is not there would make one, and a link that leads nowhere.
+  if (!existsSync(config.dataDir)) {
+    throw new StartError(
+      `There is no data folder ${resolve(config.dataDir)}; go to the folder where you start it, or set PARLEY_DATA_DIR.`,
+    );
+  }
+  process.umask(0o077);
+  const log = logOf({ ...config, logLevel: "error" });
+  const folder = openDataFolder(config.dataDir);
+  try {
+    const secrets = openSecrets({ dataDir: folder.path, configured: config.secret, random: randomBytes });
+    const server = await putTogether(config, { log, secrets, dataDir: folder.path });
+    try {
+      process.stdout.write(`${await server.createSignInLink()}\n`);
+      process.stderr.write("The server is not running; `parley start` first, then open the link.\n");
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    folder.release();
+    log.flush();
+  }
+  return 0;
+}

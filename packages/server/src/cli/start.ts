@@ -1,0 +1,146 @@
+import { randomBytes } from "node:crypto";
+import { compose, type Server } from "../compose.ts";
+import { type Config, isColorWanted, loadConfig } from "../config.ts";
+import { systemClock } from "../kit/clock.ts";
+import { openDataFolder } from "../kit/data-folder.ts";
+import { newId } from "../kit/ids.ts";
+import { createLog, type Log } from "../kit/log.ts";
+import { openSecrets, type Secrets } from "../kit/secrets.ts";
+import { type StopReason, watchForStop } from "../kit/shutdown.ts";
+import { StartError } from "../kit/start-error.ts";
+import { removeControl, writeControl } from "./control.ts";
+import { version } from "./version.ts";
+import { welcome } from "./welcome.ts";
+
+/** Beyond the drain: what closing files and sockets may take before the process ends regardless. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+const STAY_ALIVE_MS = 3_600_000;
+
+/** Starts the server and resolves, once it was stopped, with the status to exit with. */
+export async function start(): Promise<number> {
+  const { config } = loadConfig();
+  const log = logOf(config);
+  // Everything that is made in the data folder is this user's alone.
+  process.umask(0o077);
+  ignoreClosedPipes();
+  const stop = watchForStop({
+    source: process,
+    clock: systemClock,
+    exit: (status) => endNow(log, status),
+    onFault: (error) => log.fatal("a fault of ours; stopping", { error }),
+  });
+  const folder = openDataFolder(config.dataDir);
+  // A stop waits on timers and files alone, which do not keep a process alive by themselves.
+  const stayAlive = setInterval(() => {}, STAY_ALIVE_MS);
+  try {
+    const secrets = openSecrets({ dataDir: folder.path, configured: config.secret, random: randomBytes });
+    const server = await putTogether(config, { log, secrets, dataDir: folder.path });
+    const url = await open(server, config);
+    writeControl(folder.path, { url: loopbackUrl(url), secret: secrets.control, pid: process.pid });
+    log.info("started", { version, url: url.href });
+    void greet(server, { url, dataDir: folder.path }).catch((error) => log.warn("no welcome", { error }));
+    const reason = await stop.requested;
+    return await end(server, { reason, log, timeoutMs: config.drainTimeoutMs + CLOSE_TIMEOUT_MS });
+  } finally {
+    clearInterval(stayAlive);
+    removeControl(folder.path);
+    folder.release();
+    stop.close();
+    log.flush();
+  }
+}
+
+export const logOf = (config: Config): Log =>
+  createLog({
+    level: config.logLevel,
+    format: config.logFormat ?? (process.stderr.isTTY ? "text" : "json"),
+    isColored: process.stderr.isTTY && isColorWanted(),
+    secrets: [config.apiKey, config.openaiApiKey, config.secret],
+  });
+
+/** Composes a server on a data folder that this process has taken. */
+export const putTogether = (
+  config: Config,
+  { log, secrets, dataDir }: { log: Log; secrets: Secrets; dataDir: string },
+): Promise<Server> =>
+  compose(Object.freeze({ ...config, dataDir }), { log, secrets, clock: systemClock, incarnation: newId() });
+
+async function open(server: Server, config: Config): Promise<URL> {
+  try {
+    const { host, port } = await server.listen();
+    return new URL(`http://${authority(host)}:${port}`);
+  } catch (error) {
+    await server.stop();
+    throw listenError(error, config);
+  }
+}
+
+/** A host as people type it: where we listen on loopback or everywhere, that is localhost. */
+function authority(host: string): string {
+  if (host === "127.0.0.1" || host === "0.0.0.0" || host === "::" || host === "::1") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+const loopbackUrl = (url: URL) => url.href.replace("//localhost:", "//127.0.0.1:");
+
+function listenError(error: unknown, { host, port }: Config): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new StartError(
+        `Port ${port} is taken by another program; stop that one, or set PORT to another.`,
+      );
+    case "EACCES":
+      return new StartError(`Port ${port} needs more rights than this user has; set PORT to 1024 or higher.`);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new StartError(`HOST ${host} is not an address of this machine; 127.0.0.1 or 0.0.0.0 will do.`);
+  }
+  return error;
+}
+
+async function greet(server: Server, { url, dataDir }: { url: URL; dataDir: string }): Promise<void> {
+  const [provider, signInLink, lineLink] = await Promise.all([
+    server.describeProvider(),
+    server.createSignInLink(),
+    server.createSignInLink(),
+  ]);
+  const code = lineLink.split("#code=")[1] ?? "";
+  process.stdout.write(
+    welcome({
+      version,
+      url: url.origin,
+      dataDir,
+      provider,
+      signInLink,
+      code,
+      isColored: process.stdout.isTTY && isColorWanted(),
+    }),
+  );
+}
+
+async function end(
+  server: Server,
+  { reason, log, timeoutMs }: { reason: StopReason; log: Log; timeoutMs: number },
+): Promise<number> {
+  log.info("stopping", reason.kind === "signal" ? { signal: reason.signal } : {});
+  const overdue = setTimeout(() => {
+    log.error("the stop takes too long; ending without it");
+    endNow(log, 1);
+  }, timeoutMs);
+  await server.stop();
+  clearTimeout(overdue);
+  log.info("stopped");
+  return reason.kind === "signal" ? 0 : 1;
+}
+
+function endNow(log: Log, status: number): never {
+  log.flush();
+  process.exit(status);
+}
+
+/** Whoever read our output may leave; that must not end the server. */
+function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}

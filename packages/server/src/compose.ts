@@ -1,0 +1,322 @@
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import { version } from "./cli/version.ts";
+import type { Config } from "./config.ts";
+import type { Clock } from "./kit/clock.ts";
+import { createHealth } from "./kit/health.ts";
+import { newId } from "./kit/ids.ts";
+import { createLimits } from "./kit/limits.ts";
+import type { Log } from "./kit/log.ts";
+import { createMetrics } from "./kit/metrics.ts";
+import { createControl, type Secrets } from "./kit/secrets.ts";
+import { createTokenCalibration, estimateTokens } from "./kit/tokens.ts";
+import { createCharacters } from "./modules/characters/characters.ts";
+import { createConversations } from "./modules/conversations/conversations.ts";
+import { createIdempotency, derivedIds } from "./modules/idempotency/idempotency.ts";
+import { createMessages } from "./modules/messages/messages.ts";
+import { createModels } from "./modules/models/models.ts";
+import { createRetryBudget } from "./modules/models/retry-budget.ts";
+import { createFitCheck } from "./modules/turns/fit-check.ts";
+import { greetingOf } from "./modules/turns/prompt/greeting.ts";
+import type { TurnReports } from "./modules/turns/turn-uses.ts";
+import { createTurns } from "./modules/turns/turns.ts";
+import { createUsers } from "./modules/users/users.ts";
+import { openKv } from "./ports/kv/index.ts";
+import { knownProvider, llmCandidates, openConfiguredLlm } from "./ports/llm/index.ts";
+import { openMessageStore } from "./ports/message-store/index.ts";
+import { openPubSub } from "./ports/pubsub/index.ts";
+import { openSql } from "./ports/sql/index.ts";
+import { createGateway } from "./roles/gateway.ts";
+import { serveNative } from "./surfaces/native/native.ts";
+import { serveOps } from "./surfaces/ops/ops.ts";
+import { serveWeb } from "./surfaces/ops/web.ts";
+
+/** At most so many turns of one conversation: the running one and 32 that wait. */
+const OPEN_TURNS_MAX = 33;
+const ATTEMPTS_MAX = 3;
+const RUNNING_TURNS_MAX = 1_000;
+const HOUSEKEEPING_EVERY_MS = 60_000;
+
+/** Throws a `StartError` where the settings name a provider that there is not. */
+export function checkProvider({ provider }: Config): void {
+  if (provider !== undefined) knownProvider(provider);
+}
+
+/** A process put together and not yet begun. */
+export interface Server {
+  /** Begins: takes up what an earlier run left, then listens. */
+  listen(): Promise<{ host: string; port: number }>;
+  /** Which model provider was found, and why, in one line. */
+  describeProvider(): Promise<string>;
+  /** A link that signs the owner in once, within the hour. */
+  createSignInLink(): Promise<string>;
+  /** Drains, then closes everything in the reverse order of its making. */
+  stop(): Promise<void>;
+}
+
+/** Puts a process together out of its parts: the only place that names concrete things. */
+export async function compose(
+  config: Config,
+  deps: { log: Log; secrets: Secrets; clock: Clock; incarnation: string },
+): Promise<Server> {
+  const { log, secrets, clock, incarnation } = deps;
+  const metrics = createMetrics();
+
+  const sql = await openSql({ dataDir: config.dataDir });
+  const store = await openMessageStore({
+    dataDir: config.dataDir,
+    onOutcome: (refusal) => health.report("messages", refusal === null),
+  });
+  const kv = await openKv({ clock });
+  const pubsub = await openPubSub({ onError: (error) => log.error("a listener failed", { error }) });
+  const health = createHealth({
+    clock,
+    dependencies: [
+      { name: "accounts", probe: sql.probe },
+      { name: "messages", probe: store.probe },
+    ],
+  });
+
+  const calibration = createTokenCalibration();
+  const models = createModels({
+    clock,
+    calibration,
+    candidates: llmCandidates(config),
+    setting: config.provider === undefined ? undefined : knownProvider(config.provider),
+    open: (name) => openConfiguredLlm(name, config, clock),
+    defaultModel: config.model,
+    contextTokensMax: config.contextTokensMax,
+    onChange: (provider) => log.info("another model provider is in use", { provider }),
+  });
+  const characters = createCharacters({ sql, clock });
+  const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
+  const users = createUsers({
+    sql,
+    kv,
+    pubsub,
+    clock,
+    newId,
+    secret: secrets.root,
+    settings: {
+      registration: config.registration,
+      ownerEmail: config.ownerEmail,
+      environmentApiKey: config.apiKey,
+    },
+    owned: {
+      async erase(userId) {
+        await conversations.eraseOwnedBy(userId);
+        await characters.eraseOwnedBy(userId);
+        await idempotency.forget(userId);
+      },
+      export: async (userId) => ({
+        characters: await characters.exportOwnedBy(userId),
+        conversations: await conversations.exportOwnedBy(userId),
+      }),
+    },
+  });
+  const turns = createTurns({
+    store,
+    clock,
+    owner: incarnation,
+    isSoleProcess: true,
+    characterForTurn: characters.visibleTo,
+    characterVersion: async (id) => (await characters.forTurn(id))?.version ?? null,
+    displayName: users.displayName,
+    chooseModel: models.choose,
+    estimateTokens,
+    calibration,
+    retryBudget: createRetryBudget(),
+    random: Math.random,
+    replyTokensMax: config.replyTokensMax,
+    attemptsMax: ATTEMPTS_MAX,
+    runningMax: RUNNING_TURNS_MAX,
+    reports: reportTo(log, metrics),
+  });
+  const conversations = createConversations({
+    store,
+    clock,
+    estimateTokens,
+    displayName: users.displayName,
+    stopTurns: turns.stopAll,
+    async greeter(characterId, userId) {
+      const character = await characters.visibleTo(characterId, userId);
+      if (!character || character.isDeleted) return null;
+      const { id, name } = character;
+      return { id, name, greeting: (index, userName) => greetingOf(character, index, userName) };
+    },
+  });
+  const messages = createMessages({
+    store,
+    clock,
+    estimateTokens,
+    character: characters.visibleTo,
+    checkFits: createFitCheck({
+      characterForTurn: characters.visibleTo,
+      displayName: users.displayName,
+      windowTokens: models.windowTokens,
+      estimateTokens,
+      replyTokensMax: config.replyTokensMax,
+    }),
+    limit: createLimits({
+      kv,
+      clock,
+      what: "messages",
+      policies: [
+        { name: "minute", max: config.messagesPerMinuteMax, windowMs: 60_000 },
+        { name: "hour", max: config.messagesPerHourMax, windowMs: 3_600_000 },
+        { name: "day", max: config.messagesPerDayMax, windowMs: 86_400_000 },
+      ],
+    }),
+    turnAccepted: turns.accepted,
+    placesMax: config.messagesPerConversationMax,
+    openTurnsMax: OPEN_TURNS_MAX,
+  });
+
+  let isDraining = false;
+  let boundPort = config.port;
+  const createSignInLink = async () => {
+    const { code } = await users.createSignInCode();
+    return `${config.publicUrl ?? `http://localhost:${boundPort}`}/app/sign-in#code=${code}`;
+  };
+  const control = createControl({ secret: secrets.control });
+  const gateway = createGateway({
+    clock,
+    host: config.host,
+    port: config.port,
+    trustedProxies: config.trustedProxies,
+    allowedOrigins: config.allowedOrigins,
+    onProblem(problem, { id, method, route }) {
+      if (problem.code === "storage_unavailable") reportRefusedWrite();
+      if (problem.code !== "internal") return;
+      log.error("a call failed", { request_id: id, method, route, error: problem.cause });
+    },
+    onAnswered(call) {
+      metrics.answered(call);
+      log.debug("answered", {
+        method: call.method,
+        route: call.route,
+        status: call.status,
+        duration_ms: call.durationMs,
+        request_id: call.requestId,
+      });
+    },
+    surfaces: [
+      (app) =>
+        serveNative(app, {
+          api: {
+            users: users.users,
+            sessions: users.sessions,
+            keys: users.keys,
+            characters,
+            conversations,
+            messages,
+            turns,
+            models,
+          },
+          checkCursor: turns.checkCursor,
+          follow: turns.follow,
+          authenticate: users.authenticate,
+          isAlive: users.isAlive,
+          onRevoked: users.onRevoked,
+          idempotency,
+          derivedIds,
+          clock,
+          checkOpen() {
+            if (isDraining) throw new Problem("draining", undefined, { retryAfterS: 2 });
+          },
+          openStreams: metrics.openStreams,
+        }),
+      (app) =>
+        serveOps(app, {
+          version,
+          health,
+          isDraining: () => isDraining,
+          isLoopback: config.isLoopback,
+          metrics: metrics.expose,
+          authenticate: users.authenticate,
+          openApi: async () =>
+            (await import("@parley-chat/sdk/contract/openapi")).openApiDocument({ version }),
+          async referencePage() {
+            const { referencePage } = await import("./surfaces/ops/reference-page.ts");
+            const { openApiDocument } = await import("@parley-chat/sdk/contract/openapi");
+            return referencePage(openApiDocument({ version }));
+          },
+          problemsPage: async () => (await import("./surfaces/ops/reference-page.ts")).problemsPage(),
+          async signInLink(secret) {
+            if (!control.allows(secret)) throw new Problem("not_found");
+            return createSignInLink();
+          },
+        }),
+      serveWeb,
+    ],
+  });
+
+  /** A refused write marks every store that cannot write now; the probes say which. */
+  function reportRefusedWrite(): void {
+    void health.measureAll();
+  }
+
+  const housekeep = async () => {
+    await users.sweep();
+    await idempotency.purge();
+  };
+  const stopHousekeeping = clock.every(HOUSEKEEPING_EVERY_MS, () => {
+    housekeep().catch((error) => log.warn("housekeeping failed", { error }));
+  });
+
+  return {
+    async listen() {
+      await users.ensureOwner();
+      await characters.seedStarters();
+      await housekeep();
+      // The port first: a start that finds it taken must not have spent an attempt of any turn.
+      const { host, port } = await gateway.listen();
+      boundPort = port;
+      models.start();
+      await turns.start();
+      return { host, port };
+    },
+    describeProvider: models.describe,
+    async createSignInLink() {
+      await users.ensureOwner();
+      return createSignInLink();
+    },
+    async stop() {
+      isDraining = true;
+      const startedMs = clock.monotonic();
+      await turns.drain(config.drainTimeoutMs);
+      await gateway.close(Math.max(0, config.drainTimeoutMs - (clock.monotonic() - startedMs)));
+      stopHousekeeping();
+      models.stop();
+      health.stop();
+      users.close();
+      await pubsub.close();
+      await kv.close();
+      await store.close();
+      await sql.close();
+    },
+  };
+}
+
+function reportTo(log: Log, metrics: ReturnType<typeof createMetrics>): TurnReports {
+  return {
+    firstText: (provider, durationMs) => metrics.firstToken({ provider, durationMs }),
+    ended({ turnId, outcome, durationMs }) {
+      const last = outcome.attempts.at(-1);
+      metrics.turnEnded({
+        status: outcome.status,
+        provider: last?.provider ?? "none",
+        promptTokens: outcome.usage?.prompt_tokens ?? 0,
+        completionTokens: outcome.usage?.completion_tokens ?? 0,
+      });
+      log.debug("a turn ended", {
+        turn_id: turnId,
+        status: outcome.status,
+        duration_ms: durationMs,
+        code: outcome.problem?.code ?? null,
+      });
+    },
+    attemptFailed: ({ turnId, provider, code, cause }) =>
+      log.warn("a provider failed", { turn_id: turnId, provider, code, error: cause }),
+    trouble: (what, cause) => log.error(what, { error: cause }),
+  };
+}

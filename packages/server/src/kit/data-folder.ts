@@ -1,0 +1,75 @@
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StartError } from "./start-error.ts";
+
+export interface DataFolder {
+  /** Absolute. */
+  readonly path: string;
+  release(): void;
+}
+
+const SQLITE_BUSY = 5;
+
+/**
+ * Makes the data folder where it is missing, and takes it for this process alone. The lock is SQLite's
+ * own on an empty file: the system drops it when the process ends, however it ends.
+ * Throws a `StartError` where the folder cannot be written or another process has it.
+ */
+export function openDataFolder(dataDir: string): DataFolder {
+  const path = resolve(dataDir);
+  try {
+    makeFolder(path);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    keepToThisUser(path);
+  } catch (error) {
+    throw notWritable(path, error);
+  }
+  const lock = takeLock(path);
+  return { path, release: () => lock.close() };
+}
+
+/** Makes a folder and those above it; one at a time, for the recursive call never ends on some file systems. */
+function makeFolder(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+/** A folder that was there before may be open to others: what Parley keeps in it is nobody else's. */
+function keepToThisUser(path: string): void {
+  const { uid, mode } = statSync(path);
+  if (uid === process.getuid?.() && (mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+function takeLock(path: string): DatabaseSync {
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(join(path, "lock.db"), { timeout: 0 });
+    lock.exec("pragma locking_mode = exclusive; begin exclusive");
+    return lock;
+  } catch (error) {
+    lock?.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw notWritable(path, error);
+    throw new StartError(
+      `The data folder ${path} is in use by another Parley; stop that one, or set PARLEY_DATA_DIR to another folder.`,
+    );
+  }
+}
+
+const REASONS: Record<string, string> = {
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the disk is read-only",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a part of the path is a file",
+  EEXIST: "a file has that name",
+};
+
+function notWritable(path: string, error: unknown): StartError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = REASONS[code ?? ""] ?? message;
+  return new StartError(
+    `The data folder ${path} cannot be written (${reason}); set PARLEY_DATA_DIR to a folder that can.`,
+  );
+}

@@ -1,0 +1,72 @@
+import type { Clock } from "./clock.ts";
+
+const PROBE_EVERY_MS = 1_000;
+const MEASURED_MS = 1_000;
+
+export interface Dependency {
+  name: string;
+  /** A durable write of nothing; rejects where writes are refused. */
+  probe(): Promise<void>;
+}
+
+/**
+ * Whether each store takes writes (I18): red from the first refused write, green again from the first
+ * that succeeds; while red a probe is tried every second, so that recovery needs no traffic.
+ */
+export function createHealth(uses: { clock: Clock; dependencies: readonly Dependency[] }) {
+  const failing = new Set<string>();
+  let isProbing = false;
+
+  const measure = async ({ name, probe }: Dependency) => {
+    const startedMs = uses.clock.monotonic();
+    const isOk = await probe().then(
+      () => true,
+      () => false,
+    );
+    report(name, isOk);
+    return {
+      name,
+      status: statusOf(isOk),
+      latency_ms: Math.round((uses.clock.monotonic() - startedMs) * 100) / 100,
+    };
+  };
+
+  let measured: { at: number; all: Promise<Awaited<ReturnType<typeof measure>>[]> } | null = null;
+
+  /** Asks every dependency; whoever asks within a second of another gets the same answer. */
+  const measureAll = () => {
+    const at = uses.clock.monotonic();
+    if (!measured || at - measured.at >= MEASURED_MS) {
+      measured = { at, all: Promise.all(uses.dependencies.map(measure)) };
+    }
+    return measured.all;
+  };
+
+  const report = (name: string, isOk: boolean) => {
+    if (isOk) failing.delete(name);
+    else failing.add(name);
+  };
+
+  const probeFailing = async () => {
+    if (isProbing || failing.size === 0) return;
+    isProbing = true;
+    await Promise.all(uses.dependencies.filter(({ name }) => failing.has(name)).map(measure));
+    isProbing = false;
+  };
+  const stop = uses.clock.every(PROBE_EVERY_MS, () => void probeFailing());
+
+  return {
+    /** What a real write came to. */
+    report,
+    /** From memory alone. */
+    checks(): Record<string, "ok" | "failing"> {
+      return Object.fromEntries(uses.dependencies.map(({ name }) => [name, statusOf(!failing.has(name))]));
+    },
+    measureAll,
+    stop,
+  };
+}
+
+export type Health = ReturnType<typeof createHealth>;
+
+const statusOf = (isOk: boolean) => (isOk ? ("ok" as const) : ("failing" as const));

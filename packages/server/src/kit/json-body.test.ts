@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { readJsonBody } from "./json-body.ts";
+
+const read = (text: string) => readJsonBody(Buffer.from(text));
+
+test("a JSON body is read as it stands and an empty one is none", () => {
+  expect(read('{"a":[1,null,"é😀"]}')).toEqual({ a: [1, null, "é😀"] });
+  expect(read("")).toBeUndefined();
+});
+
+test("what is not JSON in UTF-8 is refused as invalid_json", () => {
+  for (const text of ["{", "nope", '{"a":1}}', "\u0000"]) {
+    expect(() => read(text)).toThrow(expect.objectContaining({ code: "invalid_json" }));
+  }
+  expect(() => readJsonBody(Buffer.from([0x22, 0xff, 0x22]))).toThrow(
+    expect.objectContaining({ code: "invalid_json" }),
+  );
+});
+
+test("prototype keys and bottomless nesting are refused before anything recurses", () => {
+  for (const text of [
+    '{"__proto__":{"a":1}}',
+    '{"a":{"constructor":{"prototype":{}}}}',
+    "[".repeat(500_000),
+  ]) {
+    expect(() => read(text)).toThrow(expect.objectContaining({ code: "invalid_json" }));
+  }
+  expect(read(`{"text":"${"[".repeat(1_000)}"}`)).toEqual({ text: "[".repeat(1_000) });
+});
+
+test("text that no store keeps is refused with its path", () => {
+  expect(() => read('{"a":{"b":"x\\u0000"}}')).toThrow(
+    expect.objectContaining({
+      code: "validation_failed",
+      errors: [expect.objectContaining({ path: "a.b" })],
+    }),
+  );
+  expect(() => read('{"a":"\\ud800"}')).toThrow(expect.objectContaining({ code: "validation_failed" }));
+  expect(read('{"a":"\\ud83d\\ude00 \\\\u0000"}')).toEqual({ a: "😀 \\u0000" });
+});

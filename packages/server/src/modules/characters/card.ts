@@ -1,0 +1,173 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  type CardChanges,
+  CHARACTER_BYTES_MAX,
+  type Character,
+  type characters,
+  type Input,
+  v3FieldNames,
+} from "@parley-chat/sdk/contract";
+import { type FieldError, Problem } from "@parley-chat/sdk/contract/problem";
+import { isBlank } from "../../kit/text.ts";
+import { fieldShapes, firstMisfit } from "./card-shape.ts";
+import { firstUnsafe } from "./json-safety.ts";
+
+type Json = Record<string, unknown>;
+
+/**
+ * A character's card as it came: `data` with what it knows and what only others know, and what stood
+ * around it in the file. The envelope of a character that was made here, from fields, is empty.
+ */
+export interface Card {
+  readonly data: Json & { readonly name: string };
+  readonly envelope: Json;
+}
+
+type OwnFields = Pick<
+  Character,
+  "id" | "version" | "owner_id" | "visibility" | "avatar_url" | "created_at" | "updated_at"
+>;
+type CardFields = Omit<Character, keyof OwnFields>;
+
+const ownNames: ReadonlySet<string> = new Set<keyof OwnFields>([
+  "id",
+  "version",
+  "owner_id",
+  "visibility",
+  "avatar_url",
+  "created_at",
+  "updated_at",
+]);
+const optionalNames: ReadonlySet<string> = new Set(["character_book", ...v3FieldNames]);
+const specVersions: Readonly<Record<string, string>> = { chara_card_v2: "2.0", chara_card_v3: "3.0" };
+
+const ERRORS_MAX = 20;
+const PATH_UNITS_MAX = 200;
+const NAME_CHARACTERS_MAX = fieldShapes.name?.maxLength ?? 200;
+
+const defaults = (): Omit<CardFields, "name"> => ({
+  description: "",
+  personality: "",
+  scenario: "",
+  first_mes: "",
+  mes_example: "",
+  creator_notes: "",
+  system_prompt: "",
+  post_history_instructions: "",
+  alternate_greetings: [],
+  tags: [],
+  creator: "",
+  character_version: "",
+  extensions: {},
+});
+
+/**
+ * Reads what a character is made of: card fields, which the contract has checked, or a whole card.
+ * @throws `validation_failed` for card fields, `invalid_card` for a whole card
+ */
+export function readCard(input: Input<typeof characters.create>): Card {
+  if (!("data" in input)) {
+    const { visibility: _, ...data } = input;
+    checkFields(data);
+    return { data, envelope: {} };
+  }
+  const { data, visibility: _, ...envelope } = input;
+  const errors = [...misfitsOf(envelope, data)];
+  if (errors.length > 0) throw invalidCard(errors);
+  return { data, envelope };
+}
+
+/**
+ * The card with changes, or null where they change nothing. A field that an older format repeats
+ * beside `data` follows, so that no reader of the file sees two cards.
+ * @throws `validation_failed`, `payload_too_large`
+ */
+export function changeCard(card: Card, changes: Omit<CardChanges, "visibility">): Card | null {
+  checkFields(changes);
+  const before: Json = fieldsOf(card);
+  const changed = Object.entries(changes).filter(([name, value]) => !isDeepStrictEqual(before[name], value));
+  if (changed.length === 0) return null;
+  const repeated = changed.filter(([name]) => Object.hasOwn(card.envelope, name));
+  const next = {
+    data: { ...card.data, ...Object.fromEntries(changed) },
+    envelope: { ...card.envelope, ...Object.fromEntries(repeated) },
+  };
+  if (Buffer.byteLength(JSON.stringify(next)) > CHARACTER_BYTES_MAX) {
+    throw new Problem(
+      "payload_too_large",
+      `With this change the card has more than ${CHARACTER_BYTES_MAX} bytes.`,
+    );
+  }
+  return next;
+}
+
+/** The card's fields as the API shows them: what is missing takes its default, what is unknown stays. */
+export function fieldsOf(card: Card): CardFields {
+  const shown = Object.entries({ ...defaults(), ...card.data }).filter(
+    // A card may hold null where it has none of an optional field; we leave such a field out. A name
+    // that is ours means something else in a card: it is in the exported file only.
+    ([name, value]) => !ownNames.has(name) && !(value === null && optionalNames.has(name)),
+  );
+  return Object.fromEntries(shown) as CardFields;
+}
+
+/**
+ * The specification in which a card leaves: the one it came in; for a character that was made here V3
+ * if it has V3 fields, else V2.
+ */
+export function specOf(card: Card): { spec: string; spec_version: string } {
+  const { spec, spec_version } = card.envelope;
+  if (typeof spec === "string") {
+    return {
+      spec,
+      spec_version: typeof spec_version === "string" ? spec_version : (specVersions[spec] ?? "2.0"),
+    };
+  }
+  const isV3 = v3FieldNames.some((name) => Object.hasOwn(card.data, name));
+  return isV3
+    ? { spec: "chara_card_v3", spec_version: "3.0" }
+    : { spec: "chara_card_v2", spec_version: "2.0" };
+}
+
+/** The whole card as a file holds it, with every field that its specification asks for. */
+export function fileOf(card: Card): Json {
+  const spec = specOf(card);
+  const mandatory = spec.spec === "chara_card_v3" ? { ...defaults(), group_only_greetings: [] } : defaults();
+  return { ...card.envelope, ...spec, data: { ...mandatory, ...card.data } };
+}
+
+function checkFields(fields: Json): void {
+  const unsafe = firstUnsafe(fields);
+  if (unsafe) throw Problem.invalid(short(unsafe.path), unsafe.message);
+  const name = fields.name;
+  if (typeof name === "string" && isBlank(name)) throw Problem.invalid("name", "must not be blank");
+}
+
+function* misfitsOf(envelope: Json, data: Json): Generator<FieldError> {
+  const unsafe = firstUnsafe(envelope) ?? firstUnsafe(data, "data");
+  if (unsafe) yield unsafe;
+  if (!Object.hasOwn(specVersions, String(envelope.spec))) {
+    yield { path: "spec", message: `must be ${Object.keys(specVersions).join(" or ")}` };
+  }
+  const { name } = data;
+  if (typeof name !== "string" || isBlank(name)) {
+    yield { path: "data.name", message: `must be text of 1 to ${NAME_CHARACTERS_MAX} characters, not blank` };
+  }
+  for (const [field, shape] of Object.entries(fieldShapes)) {
+    const value = Object.hasOwn(data, field) ? data[field] : undefined;
+    const isAbsent = value === undefined || (value === null && optionalNames.has(field));
+    const misfit =
+      isAbsent || (field === "name" && typeof name !== "string")
+        ? null
+        : firstMisfit(shape, value, `data.${field}`);
+    if (misfit) yield misfit;
+  }
+}
+
+function invalidCard(errors: FieldError[]): Problem {
+  const shown = errors.slice(0, ERRORS_MAX).map(({ path, message }) => ({ path: short(path), message }));
+  return new Problem("invalid_card", `${shown[0]?.path} ${shown[0]?.message}.`, { errors: shown });
+}
+
+/** Names of fields come from the file and may be of any length. */
+const short = (path: string): string => path.slice(0, PATH_UNITS_MAX).toWellFormed();

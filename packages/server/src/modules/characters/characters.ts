@@ -1,0 +1,242 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Api, characters } from "@parley-chat/sdk/contract";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../../kit/clock.ts";
+import { derivedId, isId } from "../../kit/ids.ts";
+import type { Sql } from "../../ports/sql/sql.ts";
+import { changeCard, readCard } from "./card.ts";
+import {
+  type Cached,
+  type ExportedCharacter,
+  forCache,
+  type TurnCharacter,
+  toCharacter,
+  toExport,
+} from "./character-views.ts";
+import {
+  characterRepository as repository,
+  type StoredCharacter,
+  searchable,
+} from "./characters.repository.ts";
+import { readListCursor, writeListCursor } from "./list-cursor.ts";
+import { starters } from "./starters/index.ts";
+
+const CACHED_MAX = 10_000;
+/** UTF-16 units of all cached texts together. */
+const CACHED_UNITS_MAX = 16 * 1024 * 1024;
+const LIST_LIMIT = 50;
+
+export type { ExportedCharacter, TurnCharacter } from "./character-views.ts";
+
+export interface Characters extends Api<typeof characters> {
+  /**
+   * The newest version, whoever asks and deleted or not; null where there never was one. The same
+   * object again until the character changes. Only what changes here is noticed: processes that share
+   * a database must be told of each other's changes.
+   */
+  forTurn(characterId: string): Promise<TurnCharacter | null>;
+  /**
+   * The same, for a user who may see it: one's own, a public one, one of ours; else null. A deleted one
+   * is shown to whoever could see it before, with `isDeleted`.
+   */
+  visibleTo(characterId: string, userId: string): Promise<TurnCharacter | null>;
+  /** Deletes every character of a user and empties all of their versions. Repeats change nothing. */
+  eraseOwnedBy(userId: string): Promise<void>;
+  /** Every character of a user in all versions, deleted ones too. */
+  exportOwnedBy(userId: string): Promise<ExportedCharacter[]>;
+  /** Stores the characters that come with Parley; a new version where their text has changed. */
+  seedStarters(): Promise<void>;
+}
+
+/** Characters: their cards in versions, who may see and change them, and ours. */
+export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Characters {
+  const cache = new LRUCache<string, Cached>({
+    max: CACHED_MAX,
+    maxSize: CACHED_UNITS_MAX,
+    sizeCalculation: ({ character }) => JSON.stringify(character).length,
+  });
+  let changes = 0;
+
+  /** After a change is stored. What was read before it is not kept, even if that read ends later. */
+  const forget = (id: string | null) => {
+    changes++;
+    if (id === null) cache.clear();
+    else cache.delete(id);
+  };
+
+  async function cached(id: string): Promise<Cached | null> {
+    const known = cache.get(id);
+    if (known || !isId(id)) return known ?? null;
+    const changesBefore = changes;
+    const stored = await repository.newest(sql.read, id);
+    if (!stored) return null;
+    const entry = forCache(stored);
+    if (changes === changesBefore) cache.set(id, entry);
+    return entry;
+  }
+
+  return {
+    async create(input, context) {
+      const card = readCard(input);
+      const at = clock.now();
+      const made: StoredCharacter = {
+        id: context.newId(),
+        ownerId: context.principal.userId,
+        version: 1,
+        visibility: input.visibility ?? "private",
+        card,
+        createdAt: at,
+        updatedAt: at,
+        deletedAt: null,
+      };
+      const kept = await sql.write(async (tx) => {
+        // The call was made before and its answer was lost in a kill: the id is derived from its key.
+        const earlier = await repository.newest(tx, made.id);
+        if (earlier?.ownerId === made.ownerId) return earlier;
+        await repository.insert(tx, made);
+        return made;
+      });
+      return toCharacter(kept);
+    },
+
+    async list({ q, tag, cursor, limit }, context) {
+      const { items, hasMore } = await repository.list(sql, {
+        userId: context.principal.userId,
+        search: searchable(q ?? ""),
+        tag: (tag ?? "").trim(),
+        after: cursor === undefined ? null : readListCursor(cursor),
+        limit: limit ?? LIST_LIMIT,
+      });
+      const last = items.at(-1);
+      return {
+        items: items.map(toCharacter),
+        next_cursor: hasMore && last ? writeListCursor(last) : null,
+      };
+    },
+
+    async get({ character_id, version }, context) {
+      const { userId } = context.principal;
+      const stored = isId(character_id)
+        ? await repository.visible(sql.read, character_id, userId, version)
+        : null;
+      if (!stored) throw missing(version);
+      return toCharacter(stored);
+    },
+
+    async update({ character_id, visibility, ...fields }, context) {
+      const { userId } = context.principal;
+      const kept = await sql.write(async (tx) => {
+        const current = isId(character_id) ? await repository.visible(tx, character_id, userId) : null;
+        if (!current) throw missing();
+        if (current.ownerId !== userId) throw notOwner();
+        checkVersion(context.ifMatch, current.version);
+        const card = changeCard(current.card, fields);
+        const nextVisibility = visibility ?? current.visibility;
+        if (!card && nextVisibility === current.visibility) return current;
+        const next: StoredCharacter = {
+          ...current,
+          version: current.version + 1,
+          visibility: nextVisibility,
+          card: card ?? current.card,
+          // A wall clock that was set back does not make a version older than the one before.
+          updatedAt: Math.max(clock.now(), current.updatedAt),
+        };
+        await repository.addVersion(tx, next);
+        return next;
+      });
+      forget(kept.id);
+      return toCharacter(kept);
+    },
+
+    async remove({ character_id }, context) {
+      const { userId } = context.principal;
+      await sql.write(async (tx) => {
+        const current = isId(character_id) ? await repository.newest(tx, character_id) : null;
+        const isMine = current?.ownerId === userId;
+        const isVisible = isMine || (current?.visibility === "public" && current.deletedAt === null);
+        if (!isVisible) throw missing();
+        if (!isMine) throw notOwner();
+        await repository.markDeleted(tx, character_id, userId, clock.now());
+      });
+      forget(character_id);
+    },
+
+    forTurn: async (characterId) => (await cached(characterId))?.character ?? null,
+
+    async visibleTo(characterId, userId) {
+      const found = await cached(characterId);
+      return found && (found.isPublic || found.ownerId === userId) ? found.character : null;
+    },
+
+    async eraseOwnedBy(userId) {
+      await sql.write((tx) => repository.erase(tx, userId, clock.now()));
+      forget(null);
+    },
+
+    async exportOwnedBy(userId) {
+      const exported: ExportedCharacter[] = [];
+      for (const id of await repository.idsOf(sql.read, userId)) {
+        const versions = await repository.versions(sql.read, id);
+        if (versions[0]) exported.push(toExport(versions[0], versions));
+      }
+      return exported;
+    },
+
+    async seedStarters() {
+      const ours = starters.map(({ slug, card }) => ({ id: derivedId("starter", slug), card }));
+      const isCurrent = async ({ id, card }: (typeof ours)[number]) =>
+        isDeepStrictEqual((await repository.newest(sql.read, id))?.card.data, card);
+      // A start with nothing to do costs no write.
+      const areCurrent = await Promise.all(ours.map(isCurrent));
+      if (areCurrent.every(Boolean)) return;
+      await sql.write(async (tx) => {
+        for (const { id, card } of ours) await seed(tx, id, readCard(card), clock.now());
+      });
+      forget(null);
+    },
+  };
+}
+
+async function seed(
+  tx: Parameters<typeof repository.newest>[0],
+  id: string,
+  card: StoredCharacter["card"],
+  at: number,
+): Promise<void> {
+  const current = await repository.newest(tx, id);
+  if (!current) {
+    const made = {
+      id,
+      ownerId: null,
+      version: 1,
+      visibility: "public",
+      card,
+      createdAt: at,
+      updatedAt: at,
+    } as const;
+    await repository.insert(tx, { ...made, deletedAt: null });
+  } else if (!isDeepStrictEqual(current.card.data, card.data)) {
+    await repository.addVersion(tx, { ...current, version: current.version + 1, card, updatedAt: at });
+  }
+}
+
+const missing = (version?: number): Problem =>
+  new Problem(
+    "not_found",
+    version === undefined ? "There is no such character." : "There is no such character or version.",
+  );
+
+const notOwner = (): Problem =>
+  new Problem("not_owner", "This character is not yours; you can read it but not change it.");
+
+/** `If-Match` of RFC 9110: one or several quoted versions, or `*`. Weak tags never match. */
+function checkVersion(ifMatch: string | undefined, version: number): void {
+  if (ifMatch === undefined || ifMatch.trim() === "*") return;
+  const isMatch = ifMatch.split(",").some((tag) => tag.trim() === `"${version}"`);
+  if (isMatch) return;
+  throw new Problem(
+    "version_conflict",
+    `The character is at version ${version}: read it again, then send If-Match: "${version}".`,
+  );
+}

@@ -1,0 +1,241 @@
+import { hash, timingSafeEqual } from "node:crypto";
+import type { Principal, Scope } from "@parley-chat/sdk/contract";
+import { scopes as allScopes } from "@parley-chat/sdk/contract";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../../kit/clock.ts";
+import type { Sql } from "../../ports/sql/sql.ts";
+import type { Revocations } from "./revocations.ts";
+import { isSameText, readKeyToken, type Tokens } from "./tokens.ts";
+import { findActiveOwner, findKeyState, findSessionState, markKeyUsed } from "./users.repository.ts";
+
+const CACHED_MAX = 10_000;
+/** How old what we know of a credential may be for a request, and for the check of an open stream. */
+const STATE_AGE_MS_MAX = 1_000;
+const STREAM_STATE_AGE_MS_MAX = 250;
+/** How exact `last_used_at` is. */
+const LAST_USED_STEP_MS = 60_000;
+
+/** The headers that may carry a credential; a header that came several times is an array. */
+export interface CredentialHeaders {
+  readonly authorization?: string | readonly string[] | undefined;
+  readonly apiKey?: string | readonly string[] | undefined;
+}
+
+type Credential = Principal["credential"];
+
+/** What a token proved when it was read: that never changes, unlike the state of its credential. */
+interface Proof {
+  readonly kind: Credential["kind"];
+  readonly id: string;
+  /** Of an access token alone. */
+  readonly generation: number;
+  readonly expiresAt: number;
+}
+
+interface State {
+  readonly principal: Principal;
+  readonly expiresAt: number;
+  readonly deadGenerations: readonly number[];
+  /** Of a key alone. */
+  readonly secretHash: string;
+}
+
+export interface Authenticator {
+  /**
+   * Who sent these headers: the one function behind every door (R12). Throws `several_credentials`
+   * or `unauthenticated`.
+   */
+  authenticate(headers: CredentialHeaders): Promise<Principal>;
+  /** Whether a principal may still act, at most 0.25 s behind the store; for open streams, every second. */
+  isAlive(principal: Principal): Promise<boolean>;
+  close(): void;
+}
+
+export function createAuthenticator(options: {
+  sql: Sql;
+  clock: Clock;
+  tokens: Tokens;
+  revocations: Revocations;
+  environmentApiKey?: string | undefined;
+}): Authenticator {
+  const { sql, clock, tokens, revocations } = options;
+  const isEnvironmentKey = environmentKeyCheck(options.environmentApiKey);
+  const proofs = new LRUCache<string, Proof>({ max: CACHED_MAX });
+  const states = new LRUCache<string, { state: State; readAt: number }>({ max: CACHED_MAX });
+  const asking = new Map<string, Promise<State | null>>();
+  let revocationCount = 0;
+
+  const stopListening = revocations.listen((news) => {
+    revocationCount++;
+    for (const [name, { state }] of states.entries()) {
+      const { userId, credential } = state.principal;
+      const isMeant =
+        "userId" in news
+          ? news.userId === userId
+          : credential.id === ("changedId" in news ? news.changedId : news.credentialId);
+      if (isMeant) states.delete(name);
+    }
+  });
+
+  async function authenticate(headers: CredentialHeaders): Promise<Principal> {
+    const token = tokenIn(headers);
+    const known = proofs.get(token);
+    const proof = known ?? (await prove(token));
+    if (proof.expiresAt <= clock.now()) throw expired();
+    const state = await stateOf(proof, STATE_AGE_MS_MAX);
+    if (!state || !isGood(state, proof)) throw notValid();
+    if (!known) proofs.set(token, proof);
+    return state.principal;
+  }
+
+  const isGood = (state: State, proof: Proof) =>
+    state.expiresAt > clock.now() && !state.deadGenerations.includes(proof.generation);
+
+  /** Reads a token. The cheap checks come first; the store is only asked for a key that can be one. */
+  async function prove(token: string): Promise<Proof> {
+    const lasting = { generation: -1, expiresAt: Number.POSITIVE_INFINITY };
+    if (isEnvironmentKey(token)) return { kind: "environment", id: "environment", ...lasting };
+    if (token.includes(",")) throw severalCredentials();
+    const key = readKeyToken(token);
+    if (key) {
+      const state = await stateOf({ kind: "key", id: key.id }, STATE_AGE_MS_MAX);
+      if (!state || !isSameText(hash("sha256", key.secret), state.secretHash)) throw notValid();
+      return { kind: "key", id: key.id, ...lasting };
+    }
+    const claims = await tokens.verifyAccess(token);
+    if (claims === "expired") throw expired();
+    if (!claims) throw notValid();
+    return { kind: "session", id: claims.sessionId, ...claims };
+  }
+
+  async function stateOf(credential: Credential, ageMsMax: number): Promise<State | null> {
+    const name = `${credential.kind}:${credential.id}`;
+    const known = states.get(name);
+    if (known && clock.monotonic() - known.readAt < ageMsMax) return known.state;
+    // Streams of one credential ask in the same moment: one read answers them all.
+    const asked = asking.get(name) ?? readState(name, credential).finally(() => asking.delete(name));
+    asking.set(name, asked);
+    return asked;
+  }
+
+  async function readState(name: string, { kind, id }: Credential): Promise<State | null> {
+    const readAt = clock.monotonic();
+    const countBefore = revocationCount;
+    const state = await loaders[kind](id);
+    // Something was revoked while we read: what we read may be from before it.
+    if (countBefore !== revocationCount) return loaders[kind](id);
+    if (state) states.set(name, { state, readAt });
+    else states.delete(name);
+    return state;
+  }
+
+  const loaders: Record<Credential["kind"], (id: string) => Promise<State | null>> = {
+    async session(id) {
+      const row = await findSessionState(sql.read, id, clock.now());
+      if (!row) return null;
+      const scopes = scopesOf(row.role, allScopes);
+      const principal: Principal = {
+        userId: row.userId,
+        role: row.role,
+        scopes,
+        credential: { kind: "session", id },
+      };
+      const deadGenerations = readDeadGenerations(row.dead_generations).map(([generation]) => generation);
+      return { principal, expiresAt: row.expires_at, deadGenerations, secretHash: "" };
+    },
+    async key(id) {
+      const row = await findKeyState(sql.read, id, clock.now());
+      if (!row) return null;
+      noteUse(id, row.last_used_at);
+      const scopes = scopesOf(row.role, JSON.parse(row.scopes) as Scope[]);
+      return {
+        principal: { userId: row.userId, role: row.role, scopes, credential: { kind: "key", id } },
+        expiresAt: row.expires_at ?? Number.POSITIVE_INFINITY,
+        deadGenerations: [],
+        secretHash: row.secret_hash,
+      };
+    },
+    async environment(id) {
+      const owner = await findActiveOwner(sql.read);
+      if (!owner) return null;
+      return {
+        principal: {
+          userId: owner.id,
+          role: "owner",
+          scopes: allScopes,
+          credential: { kind: "environment", id },
+        },
+        expiresAt: Number.POSITIVE_INFINITY,
+        deadGenerations: [],
+        secretHash: "",
+      };
+    },
+  };
+
+  /** Nobody waits for it, and nothing but a date depends on it. */
+  function noteUse(id: string, lastUsedAt: number | null) {
+    const now = clock.now();
+    if (lastUsedAt !== null && now - lastUsedAt < LAST_USED_STEP_MS) return;
+    sql.write((tx) => markKeyUsed(tx, id, now)).catch(() => {});
+  }
+
+  return {
+    authenticate,
+    async isAlive({ credential }) {
+      const state = await stateOf(credential, STREAM_STATE_AGE_MS_MAX);
+      return state !== null && state.expiresAt > clock.now();
+    },
+    close() {
+      stopListening();
+      proofs.clear();
+      states.clear();
+    },
+  };
+}
+
+/** Only the owner has `admin`, whatever a key was given. */
+const scopesOf = (role: Principal["role"], given: readonly Scope[]): readonly Scope[] =>
+  allScopes.filter((scope) => given.includes(scope) && (scope !== "admin" || role === "owner"));
+
+/** Generations whose access tokens are dead, each with the time when it has expired anyway. */
+export const readDeadGenerations = (text: string): (readonly [generation: number, until: number])[] =>
+  JSON.parse(text);
+
+/** The one credential in the headers. */
+function tokenIn(headers: CredentialHeaders): string {
+  const authorization = valuesOf(headers.authorization);
+  const apiKey = valuesOf(headers.apiKey);
+  if (authorization.length + apiKey.length > 1) throw severalCredentials();
+  if (apiKey[0] !== undefined) return apiKey[0];
+  if (authorization[0] === undefined) {
+    throw unauthenticated("Send an access token or an API key as `Authorization: Bearer …`.");
+  }
+  const bearer = /^bearer[ \t]+(.+)$/is.exec(authorization[0]);
+  if (!bearer) throw unauthenticated("Only `Authorization: Bearer …` and `X-API-Key` are understood.");
+  return bearer[1] as string;
+}
+
+function valuesOf(header: string | readonly string[] | undefined): string[] {
+  const values = typeof header === "string" ? [header] : (header ?? []);
+  return values.map((value) => value.trim()).filter((value) => value !== "");
+}
+
+/** The `API_KEY` of the environment may be any text. Hashes are compared, so its length stays hidden too. */
+function environmentKeyCheck(key: string | undefined): (token: string) => boolean {
+  if (!key) return () => false;
+  const digest = (bytes: string | Uint8Array) => hash("sha256", bytes, "buffer");
+  const expected = digest(key);
+  return (token) => {
+    const asText = timingSafeEqual(digest(token), expected);
+    // Node reads header bytes as Latin-1, so a key beyond ASCII arrives as its UTF-8 bytes.
+    const asBytes = timingSafeEqual(digest(Buffer.from(token, "latin1")), expected);
+    return asText || asBytes;
+  };
+}
+
+const unauthenticated = (detail: string) => new Problem("unauthenticated", detail);
+const notValid = () => unauthenticated("This credential is not valid.");
+const expired = () => unauthenticated("The access token has expired; refresh it.");
+const severalCredentials = () =>
+  new Problem("several_credentials", "Send one credential: `Authorization` or `X-API-Key`, once.");

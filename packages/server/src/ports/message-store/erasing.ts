@@ -1,0 +1,91 @@
+import { change, oneRow, type StoreFile } from "./file.ts";
+import type { MessageStore } from "./message-store.ts";
+import type { Replies } from "./replies.ts";
+import type { Tree } from "./tree.ts";
+
+type Erasing = Pick<MessageStore, "deleteMessage" | "repair">;
+
+/** Rows whose text one repair takes out: a few milliseconds. */
+const ROWS_PER_REPAIR = 200;
+
+interface ToErase {
+  id: string;
+  erased_seq: number;
+}
+
+/** How text goes: of one message at once, of a deleted conversation by and by. */
+export function createErasing(file: StoreFile, tree: Tree, replies: Replies): Erasing {
+  const { db, write, step } = file;
+  const byId = oneRow<{ conversation_id: string; seq: number; status: string; deleted_at: number | null }>(
+    db,
+    `SELECT m.conversation_id, m.seq, m.status, m.deleted_at
+     FROM messages m JOIN conversations c ON c.id = m.conversation_id
+     WHERE m.id = ? AND c.user_id = ? AND c.status <> 'deleted'`,
+  );
+  const pendingReply = oneRow<{ seq: number }>(
+    db,
+    `SELECT seq FROM messages INDEXED BY messages_pending
+     WHERE conversation_id = ? AND status = 'pending' AND parent_seq = ? LIMIT 1`,
+  );
+  const bury = change(
+    db,
+    "UPDATE messages SET content = '', metadata = '{}', deleted_at = ? WHERE conversation_id = ? AND seq = ?",
+  );
+  const toErase = oneRow<ToErase>(
+    db,
+    `SELECT id, erased_seq FROM conversations INDEXED BY conversations_to_erase
+     WHERE status = 'deleted' AND erased_at IS NULL ORDER BY deleted_at LIMIT 1`,
+  );
+  const eraseRows = change(
+    db,
+    "UPDATE messages SET content = '', metadata = '{}' WHERE conversation_id = ? AND seq BETWEEN ? AND ?",
+  );
+  const markErasedTo = change(db, "UPDATE conversations SET erased_seq = ? WHERE id = ?");
+  const eraseConversation = change(
+    db,
+    `UPDATE conversations SET title = '', settings = '{}', tags = '[]', metadata = '{}', erased_at = deleted_at
+     WHERE id = ?`,
+  );
+
+  function deleteMessage(id: string, userId: string, at: number): "deleted" | "in_flight" | "not_found" {
+    const row = byId(id, userId);
+    if (!row || row.seq > tree.newestSeq(row.conversation_id)) return "not_found";
+    if (row.deleted_at !== null) return "deleted";
+    const isInFlight = row.status === "pending" || pendingReply(row.conversation_id, row.seq) !== undefined;
+    if (isInFlight) return "in_flight";
+    bury(at, row.conversation_id, row.seq);
+    step("delete_message.row");
+    return "deleted";
+  }
+
+  /** One piece of one conversation; true where there was one. Each step can be done again. */
+  function eraseSome(): boolean {
+    const conversation = toErase();
+    if (!conversation) return false;
+    const { id, erased_seq: from } = conversation;
+    const newestSeq = tree.newestSeq(id);
+    const to = Math.min(from + ROWS_PER_REPAIR, newestSeq);
+    if (to > from) {
+      eraseRows(id, from + 1, to);
+      step("repair.erase_rows");
+      markErasedTo(to, id);
+      step("repair.mark_erased");
+    }
+    if (to === newestSeq) {
+      eraseConversation(id);
+      step("repair.erase_conversation");
+    }
+    return true;
+  }
+
+  function repair(): { repliesRecreated: number; hasMore: boolean } {
+    const { recreated, hasMore } = replies.repairSome();
+    if (!hasMore) eraseSome();
+    return { repliesRecreated: recreated, hasMore: hasMore || toErase() !== undefined };
+  }
+
+  return {
+    deleteMessage: (id, userId, at) => write(() => deleteMessage(id, userId, at)),
+    repair: () => write(repair),
+  };
+}

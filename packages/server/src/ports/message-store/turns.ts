@@ -1,0 +1,268 @@
+import type { Turn } from "@parley-chat/sdk/contract";
+import { failpoint } from "../../kit/failpoint.ts";
+import { change, manyRows, oneRow, type StoreFile } from "./file.ts";
+import type { Claim, CompleteResult, MessageStore, Outcome, TurnState } from "./message-store.ts";
+import { type MessageRow, parseSettings, REPLY_COLUMNS, type ReplyRow, toMessage, toTurn } from "./rows.ts";
+import type { Tree } from "./tree.ts";
+
+type Turns = Pick<
+  MessageStore,
+  | "turn"
+  | "turnState"
+  | "activeTurnId"
+  | "claim"
+  | "nextAttempt"
+  | "renew"
+  | "complete"
+  | "requestStop"
+  | "openTurns"
+>;
+
+/** A reply's row with what its conversation says. */
+type TurnRow = ReplyRow & { owner_id: string; conversation_status: string; settings: string };
+
+interface OpenRow {
+  turn_id: string;
+  conversation_id: string;
+  character_id: string;
+  seq: number;
+  turn_status: "queued" | "running";
+  owner: string | null;
+  stop_requested_at: number | null;
+  conversation_status: string;
+}
+
+/** The life of a turn, which is a reply's row: every change is one row, guarded by its epoch. */
+export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
+  const byTurnId = oneRow<TurnRow>(
+    db,
+    `SELECT ${REPLY_COLUMNS}, c.user_id AS owner_id, c.status AS conversation_status, c.settings
+     FROM messages m INDEXED BY messages_turn JOIN conversations c ON c.id = m.conversation_id
+     WHERE m.turn_id = ? AND m.turn_status IS NOT NULL`,
+  );
+  const oldestPending = oneRow<{ seq: number; turn_id: string }>(
+    db,
+    `SELECT seq, turn_id FROM messages INDEXED BY messages_pending
+     WHERE conversation_id = ? AND status = 'pending' ORDER BY seq LIMIT 1`,
+  );
+  const conversationStatus = oneRow<{ status: string }>(db, "SELECT status FROM conversations WHERE id = ?");
+  const open = manyRows<OpenRow>(
+    db,
+    `SELECT m.turn_id, m.conversation_id, m.character_id, m.seq, m.turn_status, m.owner, m.stop_requested_at,
+       c.status AS conversation_status
+     FROM messages m INDEXED BY messages_pending CROSS JOIN conversations c ON c.id = m.conversation_id
+     WHERE m.status = 'pending' ORDER BY m.conversation_id, m.seq LIMIT ?`,
+  );
+  const takeRow = change(
+    db,
+    `UPDATE messages SET claim_epoch = claim_epoch + 1, attempts = ?, owner = ?, lease_until = ?,
+       turn_status = ?, started_at = ?, character_version = ?
+     WHERE conversation_id = ? AND seq = ? AND status = 'pending' AND claim_epoch = ?`,
+  );
+  const raiseRow = oneRow<{ claim_epoch: number; attempts: number }>(
+    db,
+    `UPDATE messages SET claim_epoch = claim_epoch + 1, attempts = attempts + 1
+     WHERE turn_id = ? AND turn_status = 'running' AND status = 'pending' AND claim_epoch = ?
+     RETURNING claim_epoch, attempts`,
+  );
+  const prolongRow = change(
+    db,
+    `UPDATE messages SET lease_until = ?
+     WHERE turn_id = ? AND turn_status IS NOT NULL AND status = 'pending' AND claim_epoch = ?`,
+  );
+  const insertAttempt = change(
+    db,
+    `INSERT OR REPLACE INTO attempts (turn_id, epoch, provider, model, prompt_tokens, completion_tokens,
+       started_at, first_text_at, ended_at, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const endRow = change(
+    db,
+    `UPDATE messages SET status = ?, turn_status = ?, content = ?, content_hash = ?, token_count = ?,
+       finish_reason = ?, usage = ?, problem = ?, prompt_hash = ?, ended_at = ?, owner = NULL,
+       lease_until = NULL
+     WHERE conversation_id = ? AND seq = ? AND status = 'pending' AND claim_epoch = ?`,
+  );
+  const wishStop = change(
+    db,
+    "UPDATE messages SET stop_requested_at = ? WHERE conversation_id = ? AND seq = ? AND status = 'pending'",
+  );
+
+  const view = (row: MessageRow) => {
+    const newestSeq = tree.newestSeq(row.conversation_id);
+    return toMessage(row, tree.siblingsCount(row.conversation_id, row.parent_seq, newestSeq));
+  };
+
+  const stateOf = (row: TurnRow): TurnState => ({
+    turn: toTurn(row),
+    // A reply's parent is always there: places are never removed.
+    message: view(tree.rowAt(row.conversation_id, row.parent_seq) as MessageRow),
+    reply: view(row),
+    epoch: row.claim_epoch,
+    userId: row.owner_id,
+  });
+
+  /** The row, or undefined where it is another's or in a deleted conversation. */
+  const owned = (turnId: string, userId: string): TurnRow | undefined => {
+    const row = byTurnId(turnId);
+    return row?.owner_id === userId && row.conversation_status !== "deleted" ? row : undefined;
+  };
+
+  function claim(input: Parameters<MessageStore["claim"]>[0]): Claim | null {
+    const { turnId, owner, countsAsAttempt, at } = input;
+    const row = byTurnId(turnId);
+    if (row?.status !== "pending" || isHeld(row, input)) return null;
+    const { conversation_id, seq } = row;
+    if (countsAsAttempt && oldestPending(conversation_id)?.seq !== seq) return null;
+    if (countsAsAttempt) {
+      row.attempts++;
+      row.turn_status = "running";
+      row.started_at ??= at;
+    }
+    row.owner = owner;
+    row.lease_until = input.leaseUntil;
+    row.character_version = input.characterVersion ?? row.character_version;
+    takeRow(
+      row.attempts,
+      owner,
+      row.lease_until,
+      row.turn_status,
+      row.started_at,
+      row.character_version,
+      conversation_id,
+      seq,
+      row.claim_epoch,
+    );
+    row.claim_epoch++;
+    step("claim.reply");
+    return {
+      ...stateOf(row),
+      attempts: row.attempts,
+      isStopRequested: row.stop_requested_at !== null,
+      isConversationDeleted: row.conversation_status === "deleted",
+      settings: parseSettings(row.settings),
+      characterId: row.character_id as string,
+    };
+  }
+
+  function nextAttempt(turnId: string, epoch: number) {
+    const raised = raiseRow(turnId, epoch);
+    if (!raised) return null;
+    step("next_attempt.reply");
+    return { epoch: raised.claim_epoch, attempts: raised.attempts };
+  }
+
+  function renew(held: readonly { turnId: string; epoch: number }[], leaseUntil: number): string[] {
+    return held.flatMap(({ turnId, epoch }) => {
+      const isHeld = prolongRow(leaseUntil, turnId, epoch) > 0;
+      step("renew.reply");
+      return isHeld ? [] : [turnId];
+    });
+  }
+
+  function complete(turnId: string, epoch: number, outcome: Outcome): CompleteResult {
+    const row = byTurnId(turnId);
+    if (!row) return { kind: "fenced" };
+    if (row.status !== "pending") {
+      return { kind: "already", turn: toTurn(row), reply: view(row), epoch: row.claim_epoch };
+    }
+    if (row.claim_epoch !== epoch || row.owner === null) return { kind: "fenced" };
+    for (const attempt of outcome.attempts) {
+      insertAttempt(
+        turnId,
+        attempt.epoch,
+        attempt.provider,
+        attempt.model,
+        attempt.promptTokens,
+        attempt.completionTokens,
+        attempt.startedAt,
+        attempt.firstTextAt,
+        attempt.endedAt,
+        attempt.error,
+      );
+      step("complete.attempt");
+    }
+    failpoint("k12");
+    const usage = outcome.usage && JSON.stringify(outcome.usage);
+    const problem = outcome.problem && JSON.stringify(outcome.problem);
+    endRow(
+      outcome.replyStatus,
+      outcome.status,
+      // The text of a deleted conversation may be gone already and must not come back.
+      row.conversation_status === "deleted" ? "" : outcome.content,
+      outcome.contentHash,
+      outcome.tokenCount,
+      outcome.finishReason,
+      usage,
+      problem,
+      outcome.promptHash,
+      outcome.at,
+      row.conversation_id,
+      row.seq,
+      epoch,
+    );
+    step("complete.reply");
+    const ended: TurnRow = {
+      ...row,
+      status: outcome.replyStatus,
+      turn_status: outcome.status,
+      content: outcome.content,
+      token_count: outcome.tokenCount,
+      finish_reason: outcome.finishReason,
+      usage,
+      problem,
+      ended_at: outcome.at,
+    };
+    return { kind: "stored", turn: toTurn(ended), reply: view(ended), epoch };
+  }
+
+  function requestStop(turnId: string, userId: string, at: number): Turn | null {
+    const row = owned(turnId, userId);
+    if (!row) return null;
+    if (row.status === "pending" && row.stop_requested_at === null) {
+      wishStop(at, row.conversation_id, row.seq);
+      step("stop.reply");
+    }
+    return toTurn(row);
+  }
+
+  return {
+    async turn(id, userId) {
+      const row = owned(id, userId);
+      return row ? toTurn(row) : null;
+    },
+    async turnState(id, userId) {
+      const row = userId === null ? byTurnId(id) : owned(id, userId);
+      return row ? stateOf(row) : null;
+    },
+    async activeTurnId(conversationId) {
+      if ((conversationStatus(conversationId)?.status ?? "deleted") === "deleted") return null;
+      return oldestPending(conversationId)?.turn_id ?? null;
+    },
+    claim: (input) => write(() => claim(input)),
+    nextAttempt: (turnId, epoch) => write(() => nextAttempt(turnId, epoch)),
+    renew: (held, leaseUntil) => write(() => renew(held, leaseUntil)),
+    complete: (turnId, epoch, outcome) => write(() => complete(turnId, epoch, outcome)),
+    requestStop: (turnId, userId, at) => write(() => requestStop(turnId, userId, at)),
+    async openTurns(limit) {
+      return open(limit).map((row) => ({
+        turnId: row.turn_id,
+        conversationId: row.conversation_id,
+        characterId: row.character_id,
+        seq: row.seq,
+        status: row.turn_status,
+        owner: row.owner,
+        isStopRequested: row.stop_requested_at !== null,
+        isConversationDeleted: row.conversation_status === "deleted",
+      }));
+    },
+  };
+}
+
+/** Whether another has it: a claim holds until its lease is over or, in a sole process, its owner is gone. */
+function isHeld(
+  row: ReplyRow,
+  { owner, isSoleProcess, at }: { owner: string; isSoleProcess: boolean; at: number },
+): boolean {
+  if (row.owner === null || (row.lease_until ?? 0) <= at) return false;
+  return !(isSoleProcess && row.owner !== owner);
+}

@@ -1,0 +1,249 @@
+import { type Server as HttpServer, maxHeaderSize, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
+import type { Clock } from "../kit/clock.ts";
+import { newId } from "../kit/ids.ts";
+import { readJsonBody } from "../kit/json-body.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+/** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
+const REFUSED_BODY_BYTES_MAX = 64 * 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 120_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+export interface GatewayUses {
+  clock: Clock;
+  host: string;
+  port: number;
+  trustedProxies: readonly string[];
+  /** Origins of pages on other hosts that may call the API; `*` is any. */
+  allowedOrigins: readonly string[];
+  /** Every surface that this process serves. */
+  surfaces: readonly ((app: FastifyInstance) => void)[];
+  onProblem(problem: Problem, request: { id: string; method: string; route: string }): void;
+  onAnswered(call: {
+    method: string;
+    route: string;
+    status: number;
+    durationMs: number;
+    requestId: string;
+  }): void;
+}
+
+export interface Gateway {
+  /** Throws one sentence where the port is taken or the host is not ours. */
+  listen(): Promise<{ host: string; port: number }>;
+  /**
+   * Lets calls under way be answered for at most `timeoutMs`, then ends every connection; whoever
+   * streams resumes elsewhere or later.
+   */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** The HTTP door of a process: one listener, request ids, one rendering of problems, and the surfaces behind it. */
+export function createGateway(uses: GatewayUses): Gateway {
+  const app = Fastify({
+    logger: false,
+    trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
+    bodyLimit: BODY_BYTES_MAX,
+    // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers["x-request-id"];
+      return typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+    },
+    forceCloseConnections: true,
+    // The answer of the router to a path that is no URL.
+    frameworkErrors: (error, request, reply) => renderError(error, request, reply),
+    clientErrorHandler: refuseConnection,
+  });
+  app.decorateRequest("principal", null);
+  const calls = trackCalls(app.server, uses.clock);
+  readBodiesAsJson(app);
+
+  const renderError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const problem = asProblem(error);
+    uses.onProblem(problem, { id: request.id, method: request.method, route: routeOf(request) });
+    sendProblem(problem, request, reply);
+  };
+  app.setErrorHandler(renderError);
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0];
+    sendProblem(
+      new Problem("not_found", `There is no ${request.method} ${path}. See /docs.`),
+      request,
+      reply,
+    );
+  });
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id);
+    done();
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    uses.onAnswered({
+      method: request.method,
+      route: routeOf(request),
+      status: reply.statusCode,
+      durationMs: reply.elapsedTime,
+      requestId: request.id,
+    });
+    done();
+  });
+  if (uses.allowedOrigins.length > 0) allowOrigins(app, uses.allowedOrigins);
+  for (const surface of uses.surfaces) surface(app);
+
+  return {
+    async listen() {
+      await app.listen({ host: uses.host, port: uses.port });
+      const address = (app.server as HttpServer).address();
+      const port = typeof address === "object" && address ? address.port : uses.port;
+      return { host: uses.host, port };
+    },
+    async close(timeoutMs) {
+      await calls.ended(timeoutMs);
+      await app.close();
+    },
+  };
+}
+
+/** Knows the calls that are under way, event streams left out: those end with their turns or are cut. */
+function trackCalls(server: HttpServer, clock: Clock) {
+  const open = new Set<ServerResponse>();
+  let tellEnded: (() => void) | null = null;
+  const isStream = (response: ServerResponse) =>
+    String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
+  const underWay = () => [...open].some((response) => !isStream(response));
+  server.on("request", (_request, response: ServerResponse) => {
+    open.add(response);
+    response.once("close", () => {
+      open.delete(response);
+      if (tellEnded && !underWay()) tellEnded();
+    });
+  });
+  return {
+    async ended(timeoutMs: number): Promise<void> {
+      if (!underWay()) return;
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(timeoutMs, resolve);
+        tellEnded = () => {
+          cancel();
+          resolve();
+        };
+      });
+    },
+  };
+}
+
+const routeOf = (request: FastifyRequest): string => request.routeOptions.url ?? "unknown";
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
+  // A path that is no URL comes here without having passed the hooks.
+  reply.header("x-request-id", request.id);
+  // An end in the middle of a body would take the answer with it, so what is not too much is read on.
+  const isReadOn = Number(request.headers["content-length"]) <= REFUSED_BODY_BYTES_MAX;
+  if (problem.code === "payload_too_large" && isReadOn) reply.removeHeader("connection");
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  if (problem.retryAfterS !== undefined) reply.header("retry-after", Math.ceil(problem.retryAfterS));
+  void reply
+    .code(problem.status)
+    .header("content-type", "application/problem+json; charset=utf-8")
+    .send(JSON.stringify(problem.toDocument(request.id)));
+}
+
+/** What the framework refuses by itself, in our words. */
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const { code, statusCode } = error as FastifyError;
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new Problem("payload_too_large", "The body is larger than this call takes.");
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("unsupported_type", "Send JSON, with the header content-type: application/json.");
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return new Problem("invalid_json", "The body is not as long as its content-length says.");
+    case "FST_ERR_BAD_URL":
+      return new Problem("not_found", "The address is not well-formed.");
+  }
+  if (statusCode === 400) return new Problem("invalid_json", "The request is malformed.", { cause: error });
+  if (statusCode === 413) return new Problem("payload_too_large");
+  return Problem.from(error);
+}
+
+function readBodiesAsJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (request, raw, done) => {
+    try {
+      if (raw.length > 0) checkContentType(request);
+      done(null, readJsonBody(raw as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
+
+/** A body is JSON, in UTF-8, as it stands; no body needs no type. */
+function checkContentType({ headers }: FastifyRequest): void {
+  const encoding = headers["content-encoding"] ?? "identity";
+  if (JSON_TYPE.test(headers["content-type"] ?? "") && encoding === "identity") return;
+  throw new Problem(
+    "unsupported_type",
+    "Send JSON in UTF-8, uncompressed, with the header content-type: application/json.",
+  );
+}
+
+/** What is not HTTP at all gets one line and the end of the connection. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const status = isTooLarge
+    ? "431 Request Header Fields Too Large"
+    : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? "408 Request Timeout"
+      : "400 Bad Request";
+  const requestId = newId();
+  const problem = new Problem("invalid_json", "What came is not a request that this server can read.");
+  const body = JSON.stringify({ ...problem.toDocument(requestId), status: Number(status.slice(0, 3)) });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${requestId}\r\ncontent-type: application/problem+json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+const CORS_METHODS = "GET, POST, PATCH, DELETE";
+const CORS_HEADERS =
+  "authorization, content-type, idempotency-key, if-match, last-event-id, x-api-key, x-request-id";
+const CORS_EXPOSED = "idempotent-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
+
+/** Lets pages of the named origins call; credentials travel in headers, never in cookies, so none are allowed. */
+function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    const { origin } = request.headers;
+    reply.header("vary", "origin");
+    if (origin && (origins.includes("*") || origins.includes(origin))) {
+      reply.header("access-control-allow-origin", origin);
+      reply.header("access-control-expose-headers", CORS_EXPOSED);
+      if (request.method === "OPTIONS") {
+        reply.header("access-control-allow-methods", CORS_METHODS);
+        reply.header("access-control-allow-headers", CORS_HEADERS);
+        reply.header("access-control-max-age", "600");
+        void reply.code(204).send();
+        return;
+      }
+    }
+    done();
+  });
+}

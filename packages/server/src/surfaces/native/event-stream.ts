@@ -1,0 +1,165 @@
+import type { ServerResponse } from "node:http";
+import type { Clock } from "../../kit/clock.ts";
+import { failpoint } from "../../kit/failpoint.ts";
+import type { TurnFrame, TurnReader } from "../../modules/turns/turn-log.ts";
+
+const TICK_MS = 1_000;
+const TICKS_TO_KEEP_ALIVE = 15;
+/** I17: what may wait in one socket before reading of the log pauses. */
+const SOCKET_BUFFER_BYTES_MAX = 128 * 1024;
+const KEEP_ALIVE = ": keep-alive\n\n";
+
+export interface EventStreamUses {
+  /** I13: false once the credential behind the stream is dead; asked every second. */
+  isAlive(): Promise<boolean>;
+  /** Called once, when the stream has closed for whatever reason. */
+  onClose(): void;
+}
+
+/** The open streams of a process, on one timer for all of them. */
+export interface EventStreams {
+  /**
+   * Writes a turn's events to a response until the turn has ended or the client is gone. Reads from the
+   * log only what the socket takes: a slow client costs a position, not a buffer. Leaving never stops
+   * the turn (R5).
+   */
+  open(response: ServerResponse, reader: TurnReader, uses: EventStreamUses): void;
+  /** Asks at once whether the credentials of all streams still live. */
+  checkAll(): void;
+}
+
+export function createEventStreams(clock: Clock): EventStreams {
+  const streams = new Set<Stream>();
+  const checkAll = () => {
+    for (const stream of streams) stream.check();
+  };
+  clock.every(TICK_MS, () => {
+    for (const stream of streams) {
+      stream.check();
+      stream.keepAlive();
+    }
+  });
+  return {
+    open(response, reader, uses) {
+      const stream = openStream(response, reader, {
+        isAlive: uses.isAlive,
+        onClose() {
+          streams.delete(stream);
+          uses.onClose();
+        },
+      });
+      streams.add(stream);
+      stream.begin();
+    },
+    checkAll,
+  };
+}
+
+interface Stream {
+  begin(): void;
+  check(): void;
+  /** Called every second; every fifteenth time a comment goes out. */
+  keepAlive(): void;
+}
+
+/** The wire form of an event: its name, its cursor as id, the event as data. Built once for all readers. */
+export function renderFrame(frame: TurnFrame): string {
+  if (frame.wire !== undefined) return frame.wire;
+  const { event } = frame;
+  if (event.type === "reply.delta") {
+    // The event that is most of all traffic, written out: ids, numbers and cursors need no escaping.
+    const { cursor, epoch, offset } = event;
+    const ids = `"conversation_id":"${event.conversation_id}","turn_id":"${event.turn_id}"`;
+    const text = JSON.stringify(event.text);
+    frame.wire = `event: reply.delta\nid: ${cursor}\ndata: {"type":"reply.delta",${ids},"epoch":${epoch},"offset":${offset},"text":${text},"cursor":"${cursor}"}\n\n`;
+  } else {
+    const id = "cursor" in event ? `id: ${event.cursor}\n` : "";
+    frame.wire = `event: ${event.type}\n${id}data: ${JSON.stringify(event)}\n\n`;
+  }
+  return frame.wire;
+}
+
+function openStream(response: ServerResponse, reader: TurnReader, uses: EventStreamUses): Stream {
+  const out = createChunkWriter(response, () => pump());
+  let isClosed = false;
+  let ticks = 0;
+
+  const pump = () => {
+    while (!out.isBlocked() && !isClosed) {
+      const frame = reader.next();
+      if (!frame) break;
+      failpoint("k15");
+      out.write(renderFrame(frame));
+      failpoint("k16");
+    }
+    if (reader.isDone() && !isClosed) finish();
+  };
+
+  const finish = () => {
+    if (isClosed) return;
+    isClosed = true;
+    out.close();
+    reader.close();
+    response.end();
+    uses.onClose();
+  };
+
+  return {
+    begin() {
+      response.on("close", finish);
+      response.on("error", finish);
+      // Whoever left before we came will not leave again.
+      if (response.destroyed) return finish();
+      reader.onNews(pump);
+      pump();
+    },
+    check() {
+      uses.isAlive().then(
+        (isAlive) => {
+          if (!isAlive) finish();
+        },
+        // A store that cannot be asked now is asked again in a second.
+        () => {},
+      );
+    },
+    keepAlive() {
+      if (++ticks % TICKS_TO_KEEP_ALIVE === 0 && !isClosed && !out.isBlocked()) out.write(KEEP_ALIVE);
+    },
+  };
+}
+
+interface ChunkWriter {
+  write(text: string): void;
+  isBlocked(): boolean;
+  close(): void;
+}
+
+/**
+ * Writes text to a response whose headers are out: as a chunk of HTTP straight to its socket, which
+ * costs half of what `response.write` does. Where the response is not chunked, or not yet the first of
+ * its connection, `response.write` does it.
+ */
+function createChunkWriter(response: ServerResponse, onDrain: () => void): ChunkWriter {
+  response.flushHeaders();
+  const socket = response.chunkedEncoding ? response.socket : null;
+  const target = socket ?? response;
+  let isBlocked = false;
+  const drained = () => {
+    isBlocked = false;
+    onDrain();
+  };
+  target.on("drain", drained);
+  return {
+    write(text) {
+      let wasTaken: boolean;
+      if (socket) {
+        const bytes = Buffer.byteLength(text);
+        const chunk = `${bytes.toString(16)}\r\n${text}\r\n`;
+        wasTaken = socket.write(chunk, bytes === text.length ? "latin1" : "utf8");
+      } else wasTaken = response.write(text);
+      isBlocked = !wasTaken && target.writableLength >= SOCKET_BUFFER_BYTES_MAX;
+    },
+    isBlocked: () => isBlocked,
+    close: () => void target.off("drain", drained),
+  };
+}

@@ -1,0 +1,224 @@
+import {
+  type CallContext,
+  type Contract,
+  contract,
+  type ParleyApi,
+  type Principal,
+  type Route,
+  turnEvents,
+} from "@parley-chat/sdk/contract";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Clock } from "../../kit/clock.ts";
+import { failpoint } from "../../kit/failpoint.ts";
+import { isId, newId } from "../../kit/ids.ts";
+import type { Answer, Idempotency } from "../../modules/idempotency/idempotency.ts";
+import type { TurnReader } from "../../modules/turns/turn-log.ts";
+import type { CredentialHeaders } from "../../modules/users/users.ts";
+import { credentialsOf } from "../credentials.ts";
+import { createContext } from "./context.ts";
+import { createEventStreams, type EventStreams } from "./event-stream.ts";
+import { lazyValidator, readQuery } from "./validator.ts";
+
+type Handler = (input: unknown, context: CallContext) => Promise<unknown>;
+
+export interface NativeUses {
+  api: ParleyApi;
+  checkCursor(after: string): void;
+  follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader>;
+  authenticate(headers: CredentialHeaders): Promise<Principal>;
+  isAlive(principal: Principal): Promise<boolean>;
+  onRevoked(listener: () => void): () => void;
+  idempotency: Pick<Idempotency, "run" | "principalOf">;
+  /** The ids that a call makes under its key: the same whenever it is repeated. */
+  derivedIds(principal: string, route: string, key: string): () => string;
+  clock: Clock;
+  /** Throws `draining` once the server is stopping. */
+  checkOpen(): void;
+  openStreams: { opened(): void; closed(): void };
+}
+
+/** Serves every route of the contract by the module method of the same name. No rule of the product lives here. */
+export function serveNative(app: FastifyInstance, uses: NativeUses): void {
+  const streams = createEventStreams(uses.clock);
+  uses.onRevoked(streams.checkAll);
+  for (const noun of Object.keys(contract) as (keyof Contract)[]) {
+    const methods = uses.api[noun] as unknown as Record<string, Handler>;
+    for (const [name, route] of Object.entries<Route>(contract[noun])) {
+      serve(app, { ...uses, streams }, route, `${noun}.${name}`, methods[name] as Handler);
+    }
+  }
+  serveTurnEvents(app, { ...uses, streams });
+}
+
+type ServeUses = NativeUses & { streams: EventStreams };
+
+function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string, call: Handler): void {
+  const readInput = inputReader(route);
+  const statusOf = statusChooser(route);
+  const isKeyed = route.method === "POST" || route.method === "PATCH";
+  const template = `${route.method} ${route.path}`;
+
+  app.route({
+    method: route.method,
+    url: fastifyPath(route.path),
+    ...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
+    onRequest: admit(uses, route),
+    handler: async (request, reply) => {
+      const input = readInput(request);
+      const after = lastEventId(request);
+      if (route.streams === "on_accept" && after !== null) uses.checkCursor(after);
+      const key = isKeyed ? readKey(request) : undefined;
+      const principal =
+        key === undefined ? "" : uses.idempotency.principalOf(request.principal, request.body);
+      const context = createContext(request, reply, {
+        idempotencyKey: key,
+        newId: key === undefined ? newId : uses.derivedIds(principal, template, key),
+      });
+      const work = async (): Promise<Answer> => {
+        const body = await call(input, context);
+        return { status: statusOf(body), body };
+      };
+      let answer: Answer;
+      if (key === undefined || route.isIdempotentItself) answer = await work();
+      else {
+        const hasSecret = route.hasSecret ?? false;
+        const done = await uses.idempotency.run(
+          { principal, route: template, key, body: input, hasSecret },
+          work,
+        );
+        if (done.isReplay) context.markReplayed();
+        answer = done;
+      }
+      const { status, body } = answer;
+      if (route.streams === "on_accept" && wantsEvents(request) && hasTurn(body)) {
+        return sendEvents(uses, request, reply, body.turn.id, after);
+      }
+      if (name === "messages.send") reply.raw.once("finish", () => failpoint("k05"));
+      return reply.code(status).send(body);
+    },
+  });
+}
+
+function serveTurnEvents(app: FastifyInstance, uses: ServeUses): void {
+  const route: Route = turnEvents;
+  const readInput = inputReader(route);
+  app.route({
+    method: "GET",
+    url: fastifyPath(route.path),
+    // An answer to HEAD has no body, so there is nothing to stream.
+    exposeHeadRoute: false,
+    onRequest: admit(uses, route),
+    handler: async (request, reply) => {
+      const input = readInput(request) as { turn_id: string; after?: string };
+      return sendEvents(uses, request, reply, input.turn_id, input.after ?? lastEventId(request));
+    },
+  });
+}
+
+/** Who calls, before the body is read. */
+function admit(uses: NativeUses, route: Route) {
+  return async (request: FastifyRequest): Promise<void> => {
+    uses.checkOpen();
+    if (route.access === "public") return refuseSeveral(request);
+    const principal = await uses.authenticate(credentialsOf(request));
+    if (route.access !== "signed_in" && !principal.scopes.includes(route.access)) {
+      throw new Problem("forbidden", `This credential lacks the scope ${route.access}.`);
+    }
+    request.principal = principal;
+  };
+}
+
+/** Also where nobody asks who calls, two credentials are a mistake to tell of. */
+function refuseSeveral(request: FastifyRequest): void {
+  const { authorization = [], apiKey = [] } = credentialsOf(request);
+  if (authorization.length + apiKey.length > 1) throw new Problem("several_credentials");
+}
+
+/** Path, query and body as the one input of a module's method; throws `not_found`, `validation_failed`. */
+function inputReader(route: Route): (request: FastifyRequest) => Record<string, unknown> {
+  const checkQuery = route.query && lazyValidator(route.query);
+  const checkBody = route.body && lazyValidator(route.body);
+  return (request) => {
+    const params = request.params as Record<string, string>;
+    for (const [name, id] of Object.entries(params)) if (!isId(id)) throw missing(name);
+    let input: Record<string, unknown> = params;
+    if (route.query && checkQuery) {
+      const query = readQuery(request.query as Record<string, unknown>, route.query);
+      checkQuery(query);
+      input = { ...input, ...query };
+    }
+    if (checkBody) {
+      const body = request.body ?? (route.isBodyOptional ? {} : undefined);
+      if (body === undefined)
+        throw new Problem("validation_failed", "The call needs a JSON body.", {
+          errors: [{ path: "", message: "is missing" }],
+        });
+      checkBody(body);
+      input = { ...(body as object), ...input };
+    }
+    return input;
+  };
+}
+
+/** A malformed id answers as one that is not there: in the words of the modules. */
+const missing = (param: string) => new Problem("not_found", `There is no such ${param.replace(/_id$/, "")}.`);
+
+async function sendEvents(
+  uses: ServeUses,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  turnId: string,
+  after: string | null,
+): Promise<FastifyReply> {
+  const principal = request.principal as Principal;
+  const reader = await uses.follow(turnId, after, principal);
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  reply.hijack();
+  uses.openStreams.opened();
+  reply.raw.writeHead(200, {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+  });
+  request.raw.socket.setNoDelay(true);
+  uses.streams.open(reply.raw, reader, {
+    isAlive: () => uses.isAlive(principal),
+    onClose: uses.openStreams.closed,
+  });
+  return reply;
+}
+
+/** The status of an answer; of several, the lesser one (201) is that of a send without a turn. */
+function statusChooser(route: Route): (body: unknown) => number {
+  const [lesser = 200, greater] = Object.keys(route.answers).map(Number).sort();
+  return greater === undefined ? () => lesser : (body) => (hasTurn(body) ? greater : lesser);
+}
+
+const hasTurn = (body: unknown): body is { turn: { id: string } } =>
+  typeof body === "object" && body !== null && "turn" in body && body.turn !== null;
+
+const fastifyPath = (path: string) => path.replaceAll(/\{(\w+)\}/g, ":$1");
+
+const wantsEvents = (request: FastifyRequest) =>
+  request.headers.accept?.includes("text/event-stream") ?? false;
+
+const lastEventId = (request: FastifyRequest): string | null => {
+  const id = request.headers["last-event-id"];
+  return typeof id === "string" && id !== "" ? id : null;
+};
+
+const readKey = (request: FastifyRequest): string | undefined => {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined || typeof key === "string") {
+    if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  }
+  throw Problem.invalid("Idempotency-Key", "must be 1 to 255 printable ASCII characters");
+};
+
+declare module "fastify" {
+  interface FastifyRequest {
+    principal: Principal | null;
+  }
+}

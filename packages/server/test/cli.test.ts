@@ -1,0 +1,270 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { newDataDir, startServer } from "./rig/server.ts";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const launcher = fileURLToPath(new URL("../bin/parley.js", import.meta.url));
+
+/** The Node outside node_modules, which may be older than the server needs. */
+const machinePath = (process.env.PATH ?? "")
+  .split(delimiter)
+  .filter((part) => !part.includes("node_modules"));
+const machineNode =
+  machinePath.map((part) => join(part, "node")).find((file) => existsSync(file)) ?? process.execPath;
+
+let folder: string;
+beforeEach(() => {
+  folder = newDataDir();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const environment = (env: Record<string, string> = {}) => ({
+  PATH: process.env.PATH ?? "",
+  PORT: "0",
+  LMSTUDIO_BASE_URL: "http://127.0.0.1:9/v1",
+  ...env,
+});
+
+/** Runs a command to its end, in a folder of its own. */
+function run(args: string[], env: Record<string, string> = {}) {
+  const options = { cwd: folder, env: environment(env), encoding: "utf8", timeout: 25_000 } as const;
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["-C", "parley-source", main, ...args],
+    options,
+  );
+  return { status, stdout, stderr };
+}
+
+/** What a refusal looks like: one sentence a line, status 1, no stack. */
+function expectRefusal(result: ReturnType<typeof run>, sentence: RegExp | string) {
+  expect(result.stderr).toMatch(sentence);
+  expect(result.stderr).not.toMatch(/^\s+at /m);
+  for (const line of result.stderr.trimEnd().split("\n")) expect(line).toMatch(/^parley: .*[.?]$/);
+  expect(result.status).toBe(1);
+}
+
+test("help and version say what there is", () => {
+  expect(run(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("parley <command>") });
+  expect(run([]).stdout).toBe(run(["--help"]).stdout);
+  expect(run(["--version"]).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test("a mistyped command or option is one sentence that suggests the nearest", () => {
+  expectRefusal(run(["strat"]), /There is no command "strat"; did you mean `parley start`\?/);
+  expectRefusal(run(["config", "chekc"]), /did you mean `parley config check`\?/);
+  expectRefusal(run(["start", "--prot", "1"]), /There is no option --prot/);
+});
+
+test("a wrong setting is one sentence that suggests the nearest name, from .env too", () => {
+  writeFileSync(join(folder, ".env"), "PORT=nope\n");
+  const result = run(["config", "check"], { PARLEY_DATADIR: "x", PORT: "" });
+  expectRefusal(
+    result,
+    /PARLEY_DATADIR \(in the environment\) is not a setting; did you mean PARLEY_DATA_DIR\?/,
+  );
+  expect(run(["config", "check"]).status).toBe(0);
+  writeFileSync(join(folder, ".env"), "PARLEY_LOG_LEVL=info\n");
+  expectRefusal(run(["start"]), /PARLEY_LOG_LEVL \(in \.env\) .* did you mean PARLEY_LOG_LEVEL\?/);
+  expectRefusal(run(["start"], { ENVIRONMENT: "production" }), /PARLEY_SECRET must be set in production/);
+});
+
+test("config print shows every value and no secret", () => {
+  const { status, stdout } = run(["config", "print"], { API_KEY: "hunter2-hunter2" });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^PORT=0 +# environment$/m);
+  expect(stdout).not.toContain("hunter2");
+});
+
+test("a port that is taken is one sentence", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = taken.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  expectRefusal(run(["start"], { PORT: String(port) }), `Port ${port} is taken by another program`);
+  taken.close();
+});
+
+test("a data folder that another server holds, or that is none, is one sentence", async () => {
+  const server = await startServer({ dataDir: folder });
+  expectRefusal(run(["start"], { PARLEY_DATA_DIR: folder }), /is in use by another Parley/);
+  await server.kill("SIGTERM");
+  writeFileSync(join(folder, "file"), "");
+  expectRefusal(run(["start"], { PARLEY_DATA_DIR: join(folder, "file") }), /cannot be written/);
+});
+
+test("a data folder that a newer Parley wrote is refused in one sentence, and left as it is", () => {
+  const path = join(folder, "messages.db");
+  const db = new DatabaseSync(path);
+  db.exec("pragma journal_mode = wal; create table of_the_future (id); pragma user_version = 999");
+  db.close();
+  const before = readFileSync(path);
+  expectRefusal(run(["start"], { PARLEY_DATA_DIR: folder }), /written by a newer Parley/);
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("a start prints address, folder, provider, link and a line; the log holds no link", async () => {
+  const server = await startServer({ dataDir: folder });
+  await expect.poll(server.stdout).toContain("Ctrl-C");
+  const port = new URL(server.url).port;
+  expect(server.stdout()).toContain(`Address   http://localhost:${port}\n`);
+  expect(server.stdout()).toContain(`Data      ${folder}\n`);
+  expect(server.stdout()).toMatch(/Provider {2}\S/);
+  expect(server.stdout()).toMatch(new RegExp(`http://localhost:${port}/app/sign-in#code=[\\w-]{20,}`));
+  expect(server.stderr()).not.toContain("#code=");
+  await server.kill("SIGTERM");
+});
+
+test("everything in the data folder is for this user alone", async () => {
+  const dataDir = join(folder, "data");
+  mkdirSync(dataDir);
+  const server = await startServer({ dataDir });
+  await expect.poll(() => existsSync(join(dataDir, "control.json"))).toBe(true);
+  for (const name of ["parley.db", "messages.db", "secrets.json", "control.json"]) {
+    expect([name, statSync(join(dataDir, name)).mode & 0o077]).toEqual([name, 0]);
+  }
+  await server.kill("SIGTERM");
+  expect(existsSync(join(dataDir, "control.json"))).toBe(false);
+});
+
+test("sign-in-link reaches the running server, and works once", async () => {
+  const server = await startServer({ dataDir: folder });
+  await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(true);
+  const { status, stdout } = run(["sign-in-link"], { PARLEY_DATA_DIR: folder });
+  expect(status).toBe(0);
+  const code = stdout.trim().split("#code=")[1];
+  const signIn = () =>
+    fetch(`${server.url}/api/v2/sessions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ code }),
+    });
+  expect((await signIn()).status).toBe(201);
+  expect((await signIn()).status).toBe(401);
+  await server.kill("SIGTERM");
+});
+
+test("a stranger on this machine gets no sign-in link", async () => {
+  const server = await startServer({ dataDir: folder });
+  for (const secret of [undefined, "wrong"]) {
+    const headers = secret === undefined ? {} : { "x-parley-control": secret };
+    const response = await fetch(`${server.url}/internal/sign-in-link`, { method: "POST", headers });
+    expect(response.status).toBe(404);
+  }
+  await server.kill("SIGTERM");
+});
+
+test("sign-in-link makes no data folder where there is none, and says where it looked", () => {
+  const nowhere = join(folder, "nowhere");
+  const { status, stderr } = run(["sign-in-link"], { PARLEY_DATA_DIR: nowhere });
+  expect([status, stderr]).toEqual([1, expect.stringContaining(`no data folder ${nowhere}`)]);
+  expect(existsSync(nowhere)).toBe(false);
+});
+
+test("a data folder that others could read is closed to them, and one on a file system of its own kind fails", () => {
+  const open = join(folder, "open");
+  mkdirSync(open, { mode: 0o755 });
+  expect(run(["sign-in-link"], { PARLEY_DATA_DIR: open }).status).toBe(0);
+  expect(statSync(open).mode & 0o777).toBe(0o700);
+  const { status, stderr } = run(["start"], { PARLEY_DATA_DIR: "/proc/nope/data" });
+  expect([status, stderr]).toEqual([1, expect.stringContaining("/proc/nope/data cannot be written")]);
+});
+
+test("config check refuses a provider that start would refuse, and a mistyped name in .env", () => {
+  expect(run(["config", "check"], { DEFAULT_LLM_PROVIDER: "opnai" }).stderr).toContain(
+    "did you mean openai?",
+  );
+});
+
+test("sign-in-link opens the folder itself where no server runs, even after a kill", async () => {
+  const killed = await startServer({ dataDir: folder });
+  await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(true);
+  await killed.kill("SIGKILL");
+  const { status, stdout } = run(["sign-in-link"], { PARLEY_DATA_DIR: folder });
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringMatching(/^http:\/\/localhost:\d+\/app\/sign-in#code=\S+\n$/),
+  ]);
+  const server = await startServer({ dataDir: folder });
+  const response = await fetch(`${server.url}/api/v2/sessions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ code: stdout.trim().split("#code=")[1] }),
+  });
+  expect(response.status).toBe(201);
+  await server.kill("SIGTERM");
+});
+
+test("SIGTERM and SIGINT end the server with status 0, an echo of the signal included", async () => {
+  const first = await startServer();
+  process.kill(first.pid, "SIGINT");
+  process.kill(first.pid, "SIGINT");
+  expect(await first.exited).toBe(0);
+  const second = await startServer();
+  expect(await second.kill("SIGTERM")).toBe(0);
+});
+
+test("a fault of ours is logged and ends the server with status 1, after a proper stop", async () => {
+  const server = await startServer({ dataDir: folder });
+  await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(true);
+  expect(await server.kill("SIGUSR2")).toBe(1);
+  expect(server.stderr()).toContain("a fault on purpose");
+  expect(existsSync(join(folder, "control.json"))).toBe(false);
+});
+
+test("the launcher passes signals and status on, and its server does not outlive it", async () => {
+  const child = launch();
+  const port = await portOf(child);
+  child.kill("SIGTERM");
+  const [status] = await once(child, "exit");
+  expect(status).toBe(0);
+  await expectGone(port);
+
+  const orphaned = launch();
+  const orphanPort = await portOf(orphaned);
+  orphaned.kill("SIGKILL");
+  await expectGone(orphanPort);
+  // The last thing that a proper stop removes.
+  await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(false);
+});
+
+/** Starts through the launcher, under the machine's own Node where that is another one. */
+function launch(): ChildProcess {
+  return spawn(machineNode, [launcher, "start"], {
+    cwd: folder,
+    env: environment({ PARLEY_DATA_DIR: folder }),
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}
+
+async function portOf(child: ChildProcess): Promise<number> {
+  let stdout = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  await expect.poll(() => stdout, { timeout: 20_000 }).toContain("Ctrl-C");
+  return Number(/localhost:(\d+)/.exec(stdout)?.[1]);
+}
+
+const expectGone = (port: number) =>
+  expect
+    .poll(
+      () =>
+        fetch(`http://127.0.0.1:${port}/live`).then(
+          () => "there",
+          () => "gone",
+        ),
+      { timeout: 15_000 },
+    )
+    .toBe("gone");
+
+test("the generated files are what the settings and the contract say", () => {
+  const root = fileURLToPath(new URL("../../../", import.meta.url));
+  expect(run(["config", "docs"]).stdout).toBe(readFileSync(join(root, "docs/reference/config.md"), "utf8"));
+});

@@ -1,0 +1,125 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+/**
+ * What a stranger gets: the packed packages, installed into an empty folder, under whichever Node and npm
+ * the machine has outside this project.
+ */
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const machinePath = (process.env.PATH ?? "")
+  .split(delimiter)
+  .filter((part) => !part.includes("node_modules"))
+  .join(delimiter);
+const machineEnv = {
+  PATH: machinePath,
+  HOME: process.env.HOME ?? "",
+  PORT: "0",
+  LMSTUDIO_BASE_URL: "http://127.0.0.1:9/v1",
+};
+
+let folder: string;
+const parley = () => join(folder, "node_modules", ".bin", "parley");
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "parley-package-"));
+  const packed = join(folder, "packed");
+  mkdirSync(packed);
+  const pack = ["pack", "--workspaces", "--include-workspace-root", "--pack-destination", packed];
+  execFileSync("npm", pack, { cwd: root, env: { ...process.env, PATH: machinePath }, stdio: "pipe" });
+  writeFileSync(join(folder, "package.json"), '{"private": true}\n');
+  const tarballs = readdirSync(packed).map((name) => join(packed, name));
+  expect(tarballs).toHaveLength(4);
+  const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs];
+  execFileSync("npm", install, { cwd: folder, env: { ...process.env, PATH: machinePath }, stdio: "pipe" });
+}, 180_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const installed = (...names: string[]) => join(folder, "node_modules", ...names);
+
+test("the packages hold built JavaScript, licences and notices, and no sources", () => {
+  for (const name of ["parley-chat", "@parley-chat/sdk", "@parley-chat/server", "@parley-chat/web"]) {
+    const files = readdirSync(installed(name), { recursive: true, encoding: "utf8" });
+    expect(files).toContain("LICENSE");
+    expect(files.filter((file) => /\.ts$/.test(file) && !file.endsWith(".d.ts"))).toEqual([]);
+  }
+  const notices = readFileSync(installed("@parley-chat/server", "dist", "THIRD_PARTY_NOTICES"), "utf8");
+  expect(notices.match(/^(fastify|kysely|typebox) \d.*/gm)).toHaveLength(3);
+});
+
+test("the SDK works in the machine's own Node, and its types in a strict project", () => {
+  const script = "import('@parley-chat/sdk').then((sdk) => console.log(typeof sdk.createClient))";
+  const ran = spawnSync("node", ["-e", script], { cwd: folder, env: machineEnv, encoding: "utf8" });
+  expect([ran.stdout, ran.stderr]).toEqual(["function\n", ""]);
+  writeFileSync(
+    join(folder, "use.mts"),
+    `import { createClient, type Message } from "@parley-chat/sdk";
+import { problems } from "@parley-chat/sdk/contract/problem";
+const client = createClient({ baseUrl: "http://localhost:8666" });
+export const first = async (id: string): Promise<Message | undefined> =>
+  (await client.messages.list({ conversation_id: id })).items[0];
+export const status: 404 = problems.not_found[0];
+`,
+  );
+  const flags = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2023", "--lib", "es2023,dom"];
+  const checked = spawnSync(process.execPath, [join(root, "node_modules/.bin/tsc"), ...flags, "use.mts"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  expect([checked.status, checked.stdout]).toEqual([0, ""]);
+});
+
+test("parley --help answers under the machine's own Node", () => {
+  const { status, stdout, stderr } = spawnSync(parley(), ["--help"], {
+    cwd: folder,
+    env: machineEnv,
+    encoding: "utf8",
+  });
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("sign-in-link");
+});
+
+test("parley start prints a line that streams a whole reply as it stands, and SIGTERM stops it", async () => {
+  const child = spawn(parley(), ["start"], {
+    cwd: folder,
+    env: machineEnv,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit");
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  try {
+    await expect
+      .poll(() => (child.exitCode === null ? stdout : stderr), { timeout: 20_000 })
+      .toContain("Ctrl-C");
+    const line = stdout.split("\n").find((text) => text.includes("curl")) ?? "";
+    const ran = spawnSync("sh", ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
+    const events = [...ran.stdout.matchAll(/^event: (\S+)$/gm)].map(([, name]) => name);
+    expect(events[0]).toBe("turn.started");
+    expect(events.filter((name) => name === "reply.delta").length).toBeGreaterThan(1);
+    expect(events.at(-1)).toBe("turn.completed");
+  } finally {
+    child.kill("SIGTERM");
+  }
+  expect(await exited).toEqual([0, null]);
+  expect(existsSync(join(folder, "data", "messages.db"))).toBe(true);
+});

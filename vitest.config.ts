@@ -1,0 +1,23 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** Whatever tests leave in temporary folders goes with the run. */
+const scratch = mkdtempSync(join(tmpdir(), "parley-test-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+const conditions = ["parley-source", "node", "import", "module", "default"];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ["packages/*/src/**/*.test.ts", "packages/server/test/**/*.test.ts", "scripts/**/*.test.ts"],
+    env: { TMPDIR: scratch },
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
+    reporters: ["default", "./scripts/count-reporter.ts"],
+  },
+});
