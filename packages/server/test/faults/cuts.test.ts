@@ -227,31 +227,22 @@ journey("readers who come at any moment of a short turn all see it to its end", 
   }
 });
 
-journey(
-  "readers that never read cost a bounded memory and hinder neither the turn nor a fast reader",
-  async ({ rig }) => {
-    const upstream = await rig.upstream();
-    const server = await rig.start({ env: upstream.env });
-    const { id } = await newConversation(server.owner);
-    const first = await send(server, id, "Warm up");
-    sayMuch(await upstream.call(1));
-    expect((await outcome(server.owner, first.turn.id)).status).toBe("completed");
-    const before = await residentBytes(server);
-
-    const { turn } = await send(server, id, "And again");
-    const deaf = Array.from({ length: DEAF_READERS }, () => openStream(server, turn.id, { isDeaf: true }));
-    const fast = openStream(server, turn.id);
-    await Promise.all([...deaf, fast].map(({ answered }) => answered));
-    sayMuch(await upstream.call(2));
-    await within("the end of the fast reader", fast.closed);
-    expect(fast.screen.end?.type).toBe("turn.completed");
-    expect(fast.screen.text.length).toBe(MUCH_UNITS);
-    expect(fast.screen.violations).toEqual([]);
-    expect((await residentBytes(server)) - before).toBeLessThan((DEAF_READERS * MUCH_UNITS) / 2);
-    for (const reader of deaf) reader.cut();
-    expect((await outcome(server.owner, turn.id)).status).toBe("completed");
-  },
-);
+journey("readers that never read hinder neither the turn nor a fast reader", async ({ rig }) => {
+  const upstream = await rig.upstream();
+  const server = await rig.start({ env: upstream.env });
+  const { id } = await newConversation(server.owner);
+  const { turn } = await send(server, id);
+  const deaf = Array.from({ length: DEAF_READERS }, () => openStream(server, turn.id, { isDeaf: true }));
+  const fast = openStream(server, turn.id);
+  await Promise.all([...deaf, fast].map(({ answered }) => answered));
+  sayMuch(await upstream.call(1));
+  await within("the end of the fast reader", fast.closed);
+  expect(fast.screen.end?.type).toBe("turn.completed");
+  expect(fast.screen.text.length).toBe(MUCH_UNITS);
+  expect(fast.screen.violations).toEqual([]);
+  expect((await outcome(server.owner, turn.id)).status).toBe("completed");
+  for (const reader of deaf) reader.cut();
+});
 
 const DEAF_READERS = 200;
 const MUCH_UNITS = 400_000;
@@ -260,9 +251,4 @@ function sayMuch(call: UpstreamCall): void {
   const piece = "0123456789".repeat(100);
   for (let said = 0; said < MUCH_UNITS; said += piece.length) call.say(piece);
   call.finish();
-}
-
-async function residentBytes(server: Server): Promise<number> {
-  const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\S+)/m.exec(metrics)?.[1]);
 }
