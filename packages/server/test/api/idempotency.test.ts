@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Character, Conversation, Message, Turn } from "@parley-chat/sdk/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Server, startServer } from "../rig/server.ts";
@@ -213,6 +213,21 @@ describe("sends and regenerations", () => {
     expect({ status: twice.status, replay: isReplay(twice) }).toEqual({ status: 202, replay: true });
     expect(twice.body.reply?.id).toBe(once.body.reply?.id);
     expect((await ann.client.conversations.get({ conversation_id: id })).message_count).toBe(3);
+  });
+
+  test("a client_message_id that equals the hash of a key is a message of its own", async () => {
+    const { id } = await newConversation(ann.client);
+    const path = `/conversations/${id}/messages`;
+    await keyed("POST", path, "hashed", { content: "A" });
+    const { id: userId } = await ann.client.users.me();
+    const asStored = JSON.stringify([userId, `send:${id}`, "hashed"]);
+    const client_message_id = createHash("sha256").update(asStored).digest("hex");
+    const other = await call<Sent>(server, "POST", `/api/v2${path}`, {
+      token: ann.token,
+      json: { content: "B", client_message_id },
+    });
+    expect(other.status).toBe(202);
+    expect(other.body.message.content).toBe("B");
   });
 
   test("client_message_id wins over the key", async () => {

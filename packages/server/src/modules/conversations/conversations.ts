@@ -66,6 +66,8 @@ export function createConversations(uses: ConversationUses): Conversations {
       all.push(...page.items);
       afterSeq = page.items.at(-1)?.seq ?? afterSeq;
       hasMore = page.hasAfter && page.items.length > 0;
+      // A page is read at once; those who stream get their turn between two.
+      await new Promise((resolve) => setImmediate(resolve));
     }
     return all;
   }

@@ -128,7 +128,7 @@ export function createMessages(uses: MessageUses): Messages {
     const accepted = await counted(context, () => {
       const id = newId();
       // R1: the turn's id follows from the client's, so that a repeat at any point repeats the same steps.
-      const turnId = derivedId("turn", target.conversationId, clientMessageId ?? requestKey ?? id);
+      const turnId = derivedId("turn", target.conversationId, ...originOf(clientMessageId, requestKey, id));
       return store.accept({
         conversationId: target.conversationId,
         userId,
@@ -186,7 +186,7 @@ export function createMessages(uses: MessageUses): Messages {
       return { reply: known.reply, turn: known.turn };
     }
     const character = await liveCharacter(target.characterId, userId);
-    const turnId = derivedId("turn", target.conversationId, requestKey ?? newId());
+    const turnId = derivedId("turn", target.conversationId, ...originOf(null, requestKey, newId()));
     const accepted = await counted(context, () =>
       store.acceptRegeneration({
         userId,
@@ -281,6 +281,12 @@ const inFlight = () => new Problem("in_flight", "Its turn has not ended. Stop th
 
 const sent = ({ message, reply, turn }: Accepted) =>
   reply && turn ? { message, reply, turn } : { message, reply: null, turn: null };
+
+/** What a turn's id is made from, and of which kind it is: a client may choose an id that equals a key's hash. */
+function originOf(clientMessageId: string | null, requestKey: string | null, id: string): [string, string] {
+  if (clientMessageId !== null) return ["client", clientMessageId];
+  return requestKey !== null ? ["key", requestKey] : ["call", id];
+}
 
 /** The Idempotency-Key as it is stored with the row: hashed, and only for this caller and call. */
 const requestKeyOf = (context: SignedInContext, call: string): string | null =>

@@ -1,4 +1,5 @@
 import { SignJWT } from "jose";
+import type { KyselyPlugin } from "kysely";
 import { expect, test } from "vitest";
 import { API_KEY, anyone, as, bearer, gatedReads, problem, register, setUp } from "./fixture.ts";
 import { keyToken } from "./tokens.ts";
@@ -240,6 +241,28 @@ test("a state that was read before a revocation is not believed after it", async
   resolve();
   await expect(reading).rejects.toEqual(problem("unauthenticated"));
   expect(gates).toEqual([]);
+});
+
+test("the check of an open stream asks the store once, and hears of a revocation at once", async () => {
+  let reads = 0;
+  const count: KyselyPlugin = {
+    transformQuery({ node }) {
+      reads++;
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  const fixture = await setUp({ wrap: (sql) => ({ ...sql, read: sql.read.withPlugin(count) }) });
+  const { principal, me } = await register(fixture);
+  expect(await fixture.all.isAlive(principal)).toBe(true);
+  reads = 0;
+  for (let second = 0; second < 100; second++) {
+    await fixture.clock.advance(1_000);
+    expect(await fixture.all.isAlive(principal)).toBe(true);
+  }
+  expect(reads).toBe(0);
+  await fixture.all.sessions.end({}, me);
+  expect(await fixture.all.isAlive(principal)).toBe(false);
 });
 
 test("an open stream's principal outlives its access token, but not its session or key", async () => {

@@ -9,10 +9,16 @@ import type { Revocations } from "./revocations.ts";
 import { isSameText, readKeyToken, type Tokens } from "./tokens.ts";
 import { findActiveOwner, findKeyState, findSessionState, markKeyUsed } from "./users.repository.ts";
 
-const CACHED_MAX = 10_000;
-/** How old what we know of a credential may be for a request, and for the check of an open stream. */
+const PROOFS_MAX = 10_000;
+/** More than the sockets of a process, which ask for it every second. */
+const STATES_MAX = 50_000;
+/** How old what we know of a credential may be for a request, so that its last use is noted. */
 const STATE_AGE_MS_MAX = 1_000;
-const STREAM_STATE_AGE_MS_MAX = 250;
+/**
+ * For the check of an open stream. Every change of a credential is announced in this process, and takes
+ * away what we know of it; so for as long as one process serves, an older state is as true as a new one.
+ */
+const STREAM_STATE_AGE_MS_MAX = Number.POSITIVE_INFINITY;
 /** How exact `last_used_at` is. */
 const LAST_USED_STEP_MS = 60_000;
 
@@ -47,7 +53,7 @@ export interface Authenticator {
    * or `unauthenticated`.
    */
   authenticate(headers: CredentialHeaders): Promise<Principal>;
-  /** Whether a principal may still act, at most 0.25 s behind the store; for open streams, every second. */
+  /** Whether a principal may still act; for open streams, every second, mostly without asking the store. */
   isAlive(principal: Principal): Promise<boolean>;
   close(): void;
 }
@@ -61,8 +67,8 @@ export function createAuthenticator(options: {
 }): Authenticator {
   const { sql, clock, tokens, revocations } = options;
   const isEnvironmentKey = environmentKeyCheck(options.environmentApiKey);
-  const proofs = new LRUCache<string, Proof>({ max: CACHED_MAX });
-  const states = new LRUCache<string, { state: State; readAt: number }>({ max: CACHED_MAX });
+  const proofs = new LRUCache<string, Proof>({ max: PROOFS_MAX });
+  const states = new LRUCache<string, { state: State; readAt: number }>({ max: STATES_MAX });
   const asking = new Map<string, Promise<State | null>>();
   let revocationCount = 0;
 

@@ -158,7 +158,7 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     step("accept.message");
     failpoint("k02");
     const reply = turn ? insertReply(send, turn, seq) : null;
-    file.touch(conversationId, at);
+    file.touch(conversationId, userId, at);
     const row: MessageRow = {
       conversation_id: conversationId,
       seq,
@@ -229,7 +229,7 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     const siblingIndex = tree.nextSiblingIndex(conversationId, parent.seq, seq);
     const reply = replies.insert({ conversationId, seq, parent, siblingIndex, turn, requestKey, at });
     step("regenerate.reply");
-    file.touch(conversationId, at);
+    file.touch(conversationId, userId, at);
     return { kind: "accepted", reply: toMessage(reply, siblingIndex + 1), turn: toTurn(reply) };
   }
 

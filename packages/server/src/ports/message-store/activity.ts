@@ -7,6 +7,11 @@ import { change, type StoreFile } from "./file.ts";
  */
 const WRITE_EVERY_MS = 1_000;
 
+interface Noted {
+  readonly userId: string;
+  readonly at: number;
+}
+
 export type Activity = ReturnType<typeof createActivity>;
 
 /** When something last happened in each conversation: noted at once, written about once a second. */
@@ -18,25 +23,32 @@ export function createActivity(
     uses.db,
     "UPDATE conversations SET activity_at = ? WHERE id = ? AND activity_at < ?",
   );
-  const unwritten = new Map<string, number>();
-  let written: [conversationId: string, at: number][] = [];
+  const unwritten = new Map<string, Noted>();
+  let written: [conversationId: string, noted: Noted][] = [];
   let writtenAtMs = Number.NEGATIVE_INFINITY;
 
   const write = () => {
     written = [...unwritten];
-    for (const [conversationId, at] of written) {
+    for (const [conversationId, { at }] of written) {
       touchRow(at, conversationId, at);
       step("touch.conversation");
     }
   };
 
   return {
-    touch: (conversationId: string, at: number) =>
-      void unwritten.set(conversationId, Math.max(at, unwritten.get(conversationId) ?? at)),
+    touch: (conversationId: string, userId: string, at: number) =>
+      void unwritten.set(conversationId, {
+        userId,
+        at: Math.max(at, unwritten.get(conversationId)?.at ?? at),
+      }),
     /** The later of what is stored and what is noted. */
     latest: (conversationId: string, storedAt: number): number =>
-      Math.max(storedAt, unwritten.get(conversationId) ?? storedAt),
-    isWritten: () => unwritten.size === 0,
+      Math.max(storedAt, unwritten.get(conversationId)?.at ?? storedAt),
+    /** Whether the stored order of a user's conversations is that of their activity. */
+    isWritten(userId: string): boolean {
+      for (const noted of unwritten.values()) if (noted.userId === userId) return false;
+      return true;
+    },
     /** Inside a transaction: writes all that is noted. */
     write,
     /** Behind the works of each transaction. */
@@ -47,7 +59,7 @@ export function createActivity(
     committed() {
       if (written.length === 0) return;
       writtenAtMs = monotonic();
-      for (const [id, at] of written.splice(0)) if (unwritten.get(id) === at) unwritten.delete(id);
+      for (const [id, noted] of written.splice(0)) if (unwritten.get(id) === noted) unwritten.delete(id);
     },
     /** A transaction begins; what an earlier one wrote and took back is still noted. */
     begin() {

@@ -215,7 +215,7 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     async listConversations({ userId, limit, cursor }) {
       const { at, id } = cursor === null ? { at: Number.MAX_SAFE_INTEGER, id: "" } : readCursor(cursor);
       // The order is that of the index; where the disk refuses, an older order is better than none.
-      if (!activity.isWritten()) await write(activity.write).catch(() => {});
+      if (!activity.isWritten(userId)) await write(activity.write).catch(() => {});
       const rows = listed(userId, at, id, limit + 1);
       const items = rows.slice(0, limit);
       const last = rows.length > limit ? items.at(-1) : undefined;

@@ -1,12 +1,13 @@
-import { change, oneRow, type StoreFile } from "./file.ts";
+import { change, manyRows, oneRow, type StoreFile } from "./file.ts";
 import type { MessageStore } from "./message-store.ts";
 import type { Replies } from "./replies.ts";
 import type { Tree } from "./tree.ts";
 
 type Erasing = Pick<MessageStore, "deleteMessage" | "repair">;
 
-/** Rows whose text one repair takes out: a few milliseconds. */
+/** What one repair takes out at most, beyond its first row: a few milliseconds. */
 const ROWS_PER_REPAIR = 200;
+const BYTES_PER_REPAIR = 512 * 1024;
 
 interface ToErase {
   id: string;
@@ -36,6 +37,11 @@ export function createErasing(file: StoreFile, tree: Tree, replies: Replies): Er
     `SELECT id, erased_seq FROM conversations INDEXED BY conversations_to_erase
      WHERE status = 'deleted' AND erased_at IS NULL ORDER BY deleted_at LIMIT 1`,
   );
+  const sizesAbove = manyRows<{ seq: number; bytes: number }>(
+    db,
+    `SELECT seq, octet_length(content) + octet_length(metadata) AS bytes FROM messages
+     WHERE conversation_id = ? AND seq > ? ORDER BY seq LIMIT ${ROWS_PER_REPAIR}`,
+  );
   const eraseRows = change(
     db,
     "UPDATE messages SET content = '', metadata = '{}' WHERE conversation_id = ? AND seq BETWEEN ? AND ?",
@@ -58,20 +64,32 @@ export function createErasing(file: StoreFile, tree: Tree, replies: Replies): Er
     return "deleted";
   }
 
+  /** The last place of the piece that begins above `from`. */
+  function endOfPiece(conversationId: string, from: number): number {
+    let to = from;
+    let bytesLeft = BYTES_PER_REPAIR;
+    for (const { seq, bytes } of sizesAbove(conversationId, from)) {
+      bytesLeft -= bytes;
+      if (bytesLeft < 0 && to > from) break;
+      to = seq;
+    }
+    return to;
+  }
+
   /** One piece of one conversation; true where there was one. Each step can be done again. */
   function eraseSome(): boolean {
     const conversation = toErase();
     if (!conversation) return false;
     const { id, erased_seq: from } = conversation;
     const newestSeq = tree.newestSeq(id);
-    const to = Math.min(from + ROWS_PER_REPAIR, newestSeq);
+    const to = endOfPiece(id, from);
     if (to > from) {
       eraseRows(id, from + 1, to);
       step("repair.erase_rows");
       markErasedTo(to, id);
       step("repair.mark_erased");
     }
-    if (to === newestSeq) {
+    if (to >= newestSeq) {
       eraseConversation(id);
       step("repair.erase_conversation");
     }

@@ -12,7 +12,7 @@ export interface StoreFile {
   step(name: string): void;
   readonly isStepwise: boolean;
   /** Notes that something happened in a conversation. */
-  touch(conversationId: string, at: number): void;
+  touch(conversationId: string, userId: string, at: number): void;
 }
 
 /** A prepared statement that gives one row of a known form, or undefined. */

@@ -42,11 +42,18 @@ export function createTree({ db }: StoreFile) {
     `SELECT seq, parent_seq FROM messages INDEXED BY messages_jumps
      WHERE conversation_id = ? AND seq > ? AND seq <= ? AND parent_seq <> seq - 1 ORDER BY seq`,
   );
-  const highestSiblings = manyRows<{ parent_seq: number; highest: number }>(
+  // Siblings are numbered in the order of their places, so the newest of them tells how many there are.
+  const newestSibling = oneRow<{ sibling_index: number }>(
     db,
-    `SELECT parent_seq, max(sibling_index) AS highest FROM messages INDEXED BY messages_siblings
-     WHERE conversation_id = ? AND parent_seq BETWEEN ? AND ? AND seq <= ? AND parent_seq <> seq - 1
-     GROUP BY parent_seq`,
+    `SELECT sibling_index FROM messages INDEXED BY messages_siblings
+     WHERE conversation_id = ? AND parent_seq = ? AND seq <= ? AND parent_seq <> seq - 1
+     ORDER BY seq DESC LIMIT 1`,
+  );
+  const nextForkAbove = oneRow<{ parent_seq: number }>(
+    db,
+    `SELECT parent_seq FROM messages INDEXED BY messages_siblings
+     WHERE conversation_id = ? AND parent_seq > ? AND parent_seq <= ? AND parent_seq <> seq - 1
+     ORDER BY parent_seq LIMIT 1`,
   );
 
   /**
@@ -91,13 +98,13 @@ export function createTree({ db }: StoreFile) {
   /** Which place among its siblings the next child of a parent takes, at place `seq`. */
   function nextSiblingIndex(conversationId: string, parentSeq: number, seq: number): number {
     if (parentSeq === seq - 1) return 0;
-    const others = highestSiblings(conversationId, parentSeq, parentSeq, seq)[0];
-    if (others) return others.highest + 1;
+    const other = newestSibling(conversationId, parentSeq, seq);
+    if (other) return other.sibling_index + 1;
     return parentAt(conversationId, parentSeq + 1)?.parent_seq === parentSeq ? 1 : 0;
   }
 
   function siblingsCount(conversationId: string, parentSeq: number, newestSeq: number): number {
-    return 1 + (highestSiblings(conversationId, parentSeq, parentSeq, newestSeq)[0]?.highest ?? 0);
+    return 1 + (newestSibling(conversationId, parentSeq, newestSeq)?.sibling_index ?? 0);
   }
 
   /** For places of a page: how many siblings each has, itself included. */
@@ -113,10 +120,11 @@ export function createTree({ db }: StoreFile) {
       if (parent_seq < lowest) lowest = parent_seq;
       if (parent_seq > highest) highest = parent_seq;
     }
-    if (highest > 0) {
-      for (const row of highestSiblings(conversationId, lowest, highest, newestSeq)) {
-        counts.set(row.parent_seq, row.highest + 1);
-      }
+    for (let above = lowest - 1; above < highest; ) {
+      const fork = nextForkAbove(conversationId, above, highest)?.parent_seq;
+      if (fork === undefined) break;
+      counts.set(fork, siblingsCount(conversationId, fork, newestSeq));
+      above = fork;
     }
     return (row: MessageRow): number => counts.get(row.parent_seq) ?? 1;
   }

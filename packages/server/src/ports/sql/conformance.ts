@@ -57,6 +57,19 @@ export function sqlConformance(open: () => Promise<{ sql: Sql; reopen(): Promise
     expect(result).toEqual({ inside: 1, outside: 0 });
   });
 
+  test("a flood of writes leaves room for other events between its commits", async () => {
+    let turns = 0;
+    const tick = () => {
+      turns++;
+      if (turns < 10) setImmediate(tick);
+    };
+    const all = Promise.all(Array.from({ length: 1_200 }, (_, n) => insert(String(n).padStart(4, "0"))));
+    setImmediate(tick);
+    await all;
+    expect(turns).toBeGreaterThan(1);
+    expect(await stored()).toHaveLength(1_200);
+  });
+
   test("a work that throws leaves nothing, and those that share its commit stay whole", async () => {
     const broken = sql.write(async (tx) => {
       await tx.insertInto("sign_in_codes").values(code("broken")).execute();

@@ -55,12 +55,11 @@ export function createSqliteSql({ path }: { path: string }): Sql {
     setImmediate(() => void drain());
   }
 
+  /** One group; the next waits for the event loop to turn, so that everything else gets its time too. */
   async function drain() {
-    while (waiting.length > 0) {
-      const group = waiting.splice(0, GROUP_MAX);
-      await runGroup(writer, runOnWriter, group);
-    }
+    await runGroup(writer, runOnWriter, waiting.splice(0, GROUP_MAX));
     isScheduled = false;
+    if (waiting.length > 0) schedule();
   }
 
   async function close() {

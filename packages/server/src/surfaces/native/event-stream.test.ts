@@ -59,6 +59,8 @@ test("a stuck client gets no keep-alives on top, and is let go when its credenti
   await clock.advance(1_000);
   await settle();
   expect(isClosed).toBe(true);
+  // What waits in the socket is not for it either.
+  expect(socket.destroyed).toBe(true);
 });
 
 function open(

@@ -104,6 +104,13 @@ function openStream(response: ServerResponse, reader: TurnReader, uses: EventStr
     uses.onClose();
   };
 
+  /** What waits in the socket is not for whoever has lost the right to it. */
+  const revoke = () => {
+    const hasUnread = out.waitingBytes() > 0;
+    finish();
+    if (hasUnread) response.destroy();
+  };
+
   return {
     begin() {
       response.on("close", finish);
@@ -116,7 +123,7 @@ function openStream(response: ServerResponse, reader: TurnReader, uses: EventStr
     check() {
       uses.isAlive().then(
         (isAlive) => {
-          if (!isAlive) finish();
+          if (!isAlive) revoke();
         },
         // A store that cannot be asked now is asked again in a second.
         () => {},
@@ -131,6 +138,7 @@ function openStream(response: ServerResponse, reader: TurnReader, uses: EventStr
 interface ChunkWriter {
   write(text: string): void;
   isBlocked(): boolean;
+  waitingBytes(): number;
   close(): void;
 }
 
@@ -160,6 +168,7 @@ function createChunkWriter(response: ServerResponse, onDrain: () => void): Chunk
       isBlocked = !wasTaken && target.writableLength >= SOCKET_BUFFER_BYTES_MAX;
     },
     isBlocked: () => isBlocked,
+    waitingBytes: () => target.writableLength,
     close: () => void target.off("drain", drained),
   };
 }
