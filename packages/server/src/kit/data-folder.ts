@@ -10,6 +10,8 @@ export interface DataFolder {
 }
 
 const SQLITE_BUSY = 5;
+/** A process that was just killed may take a moment to be gone. */
+const LOCK_WAIT_MS = 1_500;
 
 /**
  * Makes the data folder where it is missing, and takes it for this process alone. The lock is SQLite's
@@ -45,7 +47,7 @@ function keepToThisUser(path: string): void {
 function takeLock(path: string): DatabaseSync {
   let lock: DatabaseSync | undefined;
   try {
-    lock = new DatabaseSync(join(path, "lock.db"), { timeout: 0 });
+    lock = new DatabaseSync(join(path, "lock.db"), { timeout: LOCK_WAIT_MS });
     lock.exec("pragma locking_mode = exclusive; begin exclusive");
     return lock;
   } catch (error) {

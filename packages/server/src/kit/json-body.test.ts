@@ -23,12 +23,19 @@ test("prototype keys and bottomless nesting are refused before anything recurses
     '{"a":{"constructor":{"prototype":{}}}}',
     "[".repeat(500_000),
   ]) {
-    expect(() => read(text)).toThrow(expect.objectContaining({ code: "invalid_json" }));
+    expect(() => read(text)).toThrow(expect.objectContaining({ code: "validation_failed" }));
   }
   expect(read(`{"text":"${"[".repeat(1_000)}"}`)).toEqual({ text: "[".repeat(1_000) });
 });
 
-test("text that no store keeps is refused with its path", () => {
+test("text and numbers that no store keeps are refused with their path", () => {
+  expect(() => read('{"a":[1,1e400]}')).toThrow(
+    expect.objectContaining({ errors: [{ path: "a.1", message: "is a number too large to keep" }] }),
+  );
+  expect(() => read(`{"a":-${"9".repeat(400)}}`)).toThrow(
+    expect.objectContaining({ code: "validation_failed" }),
+  );
+  expect(read('{"a":1e300}')).toEqual({ a: 1e300 });
   expect(() => read('{"a":{"b":"x\\u0000"}}')).toThrow(
     expect.objectContaining({
       code: "validation_failed",

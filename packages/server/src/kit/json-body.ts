@@ -12,11 +12,10 @@ export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
   const text = raw.toString("utf8");
-  if (isTooDeep(raw))
-    throw new Problem("invalid_json", `The body is nested deeper than ${DEPTH_MAX} levels.`);
+  if (isTooDeep(raw)) throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
   const value = parse(text);
-  // Only an escape can bring NUL or half a pair into well-formed UTF-8.
-  if (text.includes("\\u")) refuseBrokenText(value);
+  // Only an escape can bring NUL or half a pair into well-formed UTF-8, only these digits a number beyond all.
+  if (text.includes("\\u") || /\d[eE]|\d{300}/.test(text)) refuseUnstorable(value);
   return value;
 }
 
@@ -24,20 +23,19 @@ function parse(text: string): unknown {
   try {
     return secureJson.parse(text, { protoAction: "error", constructorAction: "error" });
   } catch (error) {
-    const isPrototype = String(error).includes("forbidden prototype");
-    throw new Problem(
-      "invalid_json",
-      isPrototype
-        ? "The body has a key such as __proto__ or constructor, which is not taken."
-        : "The body is not valid JSON.",
-      { cause: error },
-    );
+    if (String(error).includes("forbidden prototype")) {
+      throw refusal("has a key such as __proto__ or constructor, which is not taken");
+    }
+    throw new Problem("invalid_json", "The body is not valid JSON.", { cause: error });
   }
 }
 
-function refuseBrokenText(value: unknown): void {
-  const path = brokenText(value);
-  if (path !== null) throw Problem.invalid(path, "must not hold NUL or half of a surrogate pair");
+const refusal = (message: string) =>
+  new Problem("validation_failed", `The body ${message}.`, { errors: [{ path: "", message }] });
+
+function refuseUnstorable(value: unknown): void {
+  const found = findUnstorable(value, "");
+  if (found) throw Problem.invalid(found.path, found.message);
 }
 
 /** Counts the brackets outside strings. */
@@ -57,15 +55,20 @@ function isTooDeep(raw: Buffer): boolean {
   return false;
 }
 
-/** Text that JSON can carry and no store keeps: NUL, and half of a surrogate pair. Null where there is none. */
-function brokenText(value: unknown, path = ""): string | null {
-  if (typeof value === "string") return value.includes("\0") || !value.isWellFormed() ? path : null;
+const isBroken = (text: string) => text.includes("\0") || !text.isWellFormed();
+const BROKEN = "must not hold NUL or half of a surrogate pair";
+
+/** What JSON can carry and no store keeps: NUL, half of a surrogate pair, a number that is none. */
+function findUnstorable(value: unknown, path: string): { path: string; message: string } | null {
+  if (typeof value === "string") return isBroken(value) ? { path, message: BROKEN } : null;
+  if (typeof value === "number") {
+    return Number.isFinite(value) ? null : { path, message: "is a number too large to keep" };
+  }
   if (typeof value !== "object" || value === null) return null;
   for (const [key, inner] of Object.entries(value)) {
-    const at = path === "" ? key : `${path}.${key}`;
-    if (brokenText(key) !== null) return path;
-    const broken = brokenText(inner, at);
-    if (broken !== null) return broken;
+    if (isBroken(key)) return { path, message: BROKEN };
+    const found = findUnstorable(inner, path === "" ? key : `${path}.${key}`);
+    if (found) return found;
   }
   return null;
 }

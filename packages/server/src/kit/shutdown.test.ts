@@ -34,6 +34,12 @@ test("a later second signal ends the process at once", async () => {
   expect(exits).toEqual([130]);
 });
 
+test("the kill of the launcher ends the process at once, so that a new one finds the folder free", () => {
+  const { source, exits } = watch();
+  source.emit("disconnect");
+  expect(exits).toEqual([137]);
+});
+
 test("a fault of ours is reported and asks for a stop", async () => {
   const { source, faults, stop } = watch();
   const error = new Error("bug");

@@ -2,6 +2,7 @@ import type { Clock } from "./clock.ts";
 
 const REPEAT_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const EXIT_WITH_LAUNCHER = 137;
 const EXIT_BY_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 export type StopReason =
@@ -15,7 +16,7 @@ export interface StopSource {
 }
 
 export interface StopWatch {
-  /** Resolves once the process is to stop: a signal, the end of its parent, or a fault of ours (R17). */
+  /** Resolves once the process is to stop: a signal, or a fault of ours (R17). */
   readonly requested: Promise<StopReason>;
   /** Stops watching. */
   close(): void;
@@ -48,8 +49,8 @@ export function watchForStop(uses: {
   };
   const listeners: [string, (value: unknown) => void][] = [
     ...SIGNALS.map((signal): [string, () => void] => [signal, () => onSignal(signal)]),
-    // The launcher that runs us under a newer Node is gone: no signal will come through it any more.
-    ["disconnect", () => resolve({ kind: "signal", signal: "disconnect" })],
+    // The launcher that runs us under a newer Node was killed, and so are we: whoever starts anew needs the folder.
+    ["disconnect", () => uses.exit(EXIT_WITH_LAUNCHER)],
     ["uncaughtException", onFault],
     ["unhandledRejection", onFault],
   ];

@@ -212,6 +212,17 @@ describe("versions", () => {
     }
   });
 
+  test("what was said while it was private stays unread by others once it is public", async () => {
+    const ben = await newPerson(server);
+    const { body: made } = await asAnn("POST", "/characters", { name: "Vera", description: "A secret." });
+    const path = `/characters/${made.id}`;
+    await asAnn("PATCH", path, { description: "For all.", visibility: "public" });
+    const asBen = (query: string) => call(server, "GET", `/api/v2${path}${query}`, { token: ben.token });
+    expect((await asBen("")).body).toMatchObject({ version: 2, description: "For all." });
+    expectProblem(await asBen("?version=1"), 404, "not_found");
+    expect((await asAnn("GET", `${path}?version=1`)).body).toMatchObject({ description: "A secret." });
+  });
+
   test("If-Match: the version now lets the change through, another is 412 and changes nothing", async () => {
     const { body: made } = await asAnn("POST", "/characters", { name: "Vera" });
     const change = (name: string, ifMatch: string) =>

@@ -28,8 +28,8 @@ afterAll(async () => {
   upstream?.close();
 });
 
-const asAnn = (method: string, path: string, json?: unknown) =>
-  call(server, method, `/api/v2${path}`, { token: ann.token, ...(json !== undefined && { json }) });
+const asAnn = <T = unknown>(method: string, path: string, json?: unknown) =>
+  call<T>(server, method, `/api/v2${path}`, { token: ann.token, ...(json !== undefined && { json }) });
 
 test("a problem is problem+json with type, title, status, detail, code and the request's id, and no more", async () => {
   const answer = await asAnn("GET", `/conversations/${randomUUID()}`);
@@ -174,11 +174,11 @@ test("a body that is no JSON is 400 invalid_json; a missing one is 422", async (
   const headers = { "content-type": "application/json" };
   const send = (raw: string | Buffer) =>
     call(server, "POST", "/api/v2/conversations", { token: ann.token, headers, raw });
-  const deep = "[".repeat(5_000) + "]".repeat(5_000);
-  const broken = ["{", '{"a":1,}', "{'a':1}", "NaN", "undefined", "{}{}", '"\n"', deep, '{"__proto__":{}}'];
+  const broken = ["{", '{"a":1,}', "{'a':1}", "NaN", "undefined", "{}{}", '"\n"'];
   for (const raw of broken) expectProblem(await send(raw), 400, "invalid_json");
   expectProblem(await send(Buffer.from([0x22, 0xff, 0xfe, 0x22])), 400, "invalid_json");
-  expectProblem(await send(""), 422, "validation_failed");
+  const deep = "[".repeat(5_000) + "]".repeat(5_000);
+  for (const raw of ["", deep, '{"__proto__":{}}']) expectProblem(await send(raw), 422, "validation_failed");
   expectProblem(await asAnn("POST", "/conversations"), 422, "validation_failed");
 });
 
@@ -283,6 +283,25 @@ test("ids are lower-case UUIDs of version 7 or 8, times RFC 3339 in UTC with mil
   for (const one of made) {
     expect(one?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(one?.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  }
+});
+
+test("a parameter that a call does not know is refused, also where it knows none", async () => {
+  for (const path of ["/users/me?foo=1", "/models?limit=2", "/conversations?__proto__=1"]) {
+    expectProblem(await asAnn("GET", path), 422, "validation_failed");
+  }
+  expectProblem(await asAnn("POST", "/conversations?foo=1", { character_ids: [] }), 422, "validation_failed");
+});
+
+test("a cursor is taken to the letter or not at all", async () => {
+  for (const _ of [1, 2]) {
+    await ann.client.keys.create({ name: "k" });
+    await newConversation(ann.client);
+  }
+  for (const list of ["/keys", "/conversations", "/characters"]) {
+    const { next_cursor } = (await asAnn<{ next_cursor: string }>("GET", `${list}?limit=1`)).body;
+    expect((await asAnn("GET", `${list}?limit=1&cursor=${next_cursor}`)).status).toBe(200);
+    expectProblem(await asAnn("GET", `${list}?limit=1&cursor=${next_cursor}!!!!`), 422, "invalid_cursor");
   }
 });
 

@@ -68,7 +68,16 @@ describe("/metrics", () => {
     const key = (await client.keys.create({ name: "k" })).secret;
     const lesser = (await server.owner.keys.create({ name: "no admin", scopes: ["chat", "account"] })).secret;
     const admin = (await server.owner.keys.create({ name: "admin", scopes: ["admin"] })).secret;
-    for (const name of ["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-proto", "via", "cf-ray"]) {
+    for (const name of [
+      "x-forwarded-for",
+      "forwarded",
+      "x-real-ip",
+      "x-forwarded-proto",
+      "via",
+      "cf-ray",
+      "x-cluster-client-ip",
+      "x-original-forwarded-for",
+    ]) {
       const through = (credential?: string) =>
         get("/metrics", { [name]: "10.0.0.1", ...(credential && { authorization: `Bearer ${credential}` }) });
       expectProblem(await through(), 401, "unauthenticated");

@@ -215,6 +215,19 @@ describe("sends and regenerations", () => {
     expect((await ann.client.conversations.get({ conversation_id: id })).message_count).toBe(3);
   });
 
+  test("metadata that JSON writes in another way is still the same body", async () => {
+    const { id } = await newConversation(ann.client);
+    const send = () =>
+      call<Sent>(server, "POST", `/api/v2/conversations/${id}/messages`, {
+        token: ann.token,
+        headers: { "idempotency-key": "zero", "content-type": "application/json" },
+        raw: '{"content":"x","reply":false,"metadata":{"a":-0}}',
+      });
+    expect((await send()).status).toBe(201);
+    const again = await send();
+    expect({ status: again.status, replay: isReplay(again) }).toEqual({ status: 201, replay: true });
+  });
+
   test("a client_message_id that equals the hash of a key is a message of its own", async () => {
     const { id } = await newConversation(ann.client);
     const path = `/conversations/${id}/messages`;

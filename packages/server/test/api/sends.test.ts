@@ -125,7 +125,11 @@ describe("the form of the answer", () => {
       keys: ["message", "reply", "turn"],
     });
     await follow(ann.client, json.body.turn?.id as string);
-    for (const accept of ["text/event-stream", "application/json;q=0.1, text/event-stream"]) {
+    for (const accept of [
+      "text/event-stream",
+      "application/json;q=0.1, text/event-stream",
+      "TEXT/Event-Stream;q=1",
+    ]) {
       const stream = await send(id, { content: "Hi." }, { accept });
       expect(stream.status).toBe(200);
       expect(stream.headers["content-type"]).toMatch(/^text\/event-stream/);

@@ -247,14 +247,12 @@ describe("pages", () => {
       }
       expect(forwards).toEqual(whole.slice(1));
       expect((await page(id, `branch=${branch}&before=${whole[3]?.id}`)).items).toEqual(whole.slice(0, 3));
-      expect(await page(id, `branch=${branch}&before=${whole[0]?.id}`)).toMatchObject({
-        items: [],
-        before_cursor: null,
-      });
-      expect(await page(id, `branch=${branch}&after=${whole.at(-1)?.id}`)).toMatchObject({
-        items: [],
-        after_cursor: null,
-      });
+      const beforeAll = await page(id, `branch=${branch}&before=${whole[0]?.id}`);
+      expect(beforeAll).toMatchObject({ items: [], before_cursor: null });
+      expect((await page(id, `branch=${branch}&after=${beforeAll.after_cursor}`)).items).toEqual(whole);
+      const afterAll = await page(id, `branch=${branch}&after=${whole.at(-1)?.id}`);
+      expect(afterAll).toMatchObject({ items: [], after_cursor: null });
+      expect((await page(id, `branch=${branch}&before=${afterAll.before_cursor}`)).items).toEqual(whole);
     }
   });
 
@@ -317,9 +315,11 @@ describe("regenerating", () => {
     expect(await refusal(running.message.id)).toBe("in_flight");
     held.finish();
     await follow(ann.client, running.turn?.id as string);
+    await ann.client.messages.remove({ message_id: done.message.id });
+    // There is nothing left that another reply could answer.
+    expect(await refusal(done.reply.id)).toBe("not_regenerable");
     await ann.client.messages.remove({ message_id: done.reply.id });
     expect(await refusal(done.reply.id)).toBe("not_regenerable");
-    await ann.client.messages.remove({ message_id: done.message.id });
     expect(await refusal(done.message.id)).toBe("not_regenerable");
   });
 });

@@ -86,7 +86,13 @@ export const characterRepository = {
     const query = joined(db)
       .where("c.id", "=", id)
       .where("c.deleted_at", "is", null)
-      .where((eb) => eb.or([eb("c.owner_id", "=", userId), eb("c.visibility", "=", "public")]));
+      .where((eb) =>
+        eb.or([
+          eb("c.owner_id", "=", userId),
+          // What was said while it was private stays so.
+          eb.and([eb("c.visibility", "=", "public"), eb("v.visibility", "=", "public")]),
+        ]),
+      );
     const row = await (version === undefined
       ? query.whereRef("v.version", "=", "c.version")
       : query.where("v.version", "=", version)
@@ -262,12 +268,16 @@ function row({ card, version, visibility, updatedAt }: StoredCharacter) {
 /** The form in which `q` and what it looks through are compared. */
 export const searchable = (part: string): string => part.normalize("NFC").toLowerCase();
 
-async function insertVersion(tx: Db, { id, version, card, updatedAt }: StoredCharacter): Promise<void> {
+async function insertVersion(
+  tx: Db,
+  { id, version, visibility, card, updatedAt }: StoredCharacter,
+): Promise<void> {
   await tx
     .insertInto("character_versions")
     .values({
       character_id: id,
       version,
+      visibility,
       card: JSON.stringify(card.data),
       envelope: JSON.stringify(card.envelope),
       created_at: updatedAt,

@@ -239,18 +239,22 @@ export function createMessages(uses: MessageUses): Messages {
       await requireTarget(conversation_id, context);
       if (before !== undefined && after !== undefined)
         throw Problem.invalid("after", "give before or after, not both");
+      const beforeSeq = await place("before", before, conversation_id, userId);
+      const afterSeq = await place("after", after, conversation_id, userId);
       const page = await store.page({
         conversationId: conversation_id,
         branch: branch ?? "head",
-        beforeSeq: await place("before", before, conversation_id, userId),
-        afterSeq: await place("after", after, conversation_id, userId),
+        beforeSeq,
+        afterSeq,
         limit: limit ?? 50,
       });
+      // An empty page lies between its bound and what follows beyond it.
+      const first = page.items[0]?.seq ?? (afterSeq ?? 0) + 1;
+      const last = page.items.at(-1)?.seq ?? (beforeSeq ?? 1) - 1;
       return {
         items: page.items,
-        before_cursor: page.hasBefore && page.items[0] ? writePlace(page.items[0].seq) : null,
-        after_cursor:
-          page.hasAfter && page.items.length > 0 ? writePlace(page.items.at(-1)?.seq as number) : null,
+        before_cursor: page.hasBefore ? writePlace(first) : null,
+        after_cursor: page.hasAfter ? writePlace(last) : null,
       };
     },
 
@@ -305,7 +309,7 @@ function checkSame(accepted: Accepted, input: Send, context: SignedInContext): v
   const isSameMetadata =
     input.client_message_id !== undefined ||
     accepted.message.deleted_at !== undefined ||
-    isDeepStrictEqual(accepted.message.metadata, input.metadata ?? {});
+    isDeepStrictEqual(accepted.message.metadata, asStored(input.metadata ?? {}));
   if (isSame && isSameMetadata) return;
   const byClientId =
     input.client_message_id !== undefined && accepted.message.client_message_id === input.client_message_id;
@@ -317,6 +321,9 @@ function checkSame(accepted: Accepted, input: Send, context: SignedInContext): v
   }
   throw new Problem("idempotency_key_reused");
 }
+
+/** -0 is stored as 0, and the like. */
+const asStored = (json: unknown): unknown => JSON.parse(JSON.stringify(json));
 
 function checkContent(content: string): void {
   const count = codePointCount(content);

@@ -105,13 +105,20 @@ function toKey(row: KeyRow): Key {
   };
 }
 
-const cursorOf = (row: KeyRow) => Buffer.from(`${row.created_at}.${row.id}`).toString("base64url");
+const cursorOf = (row: Pick<KeyRow, "created_at" | "id">) =>
+  Buffer.from(`${row.created_at}.${row.id}`).toString("base64url");
 
 function readCursor(cursor: string): { createdAt: number; id: string } {
   const parts = /^(\d{1,15})\.(.+)$/.exec(Buffer.from(cursor, "base64url").toString());
   const id = parts?.[2] ?? "";
-  if (!parts || !isId(id)) throw new Problem("invalid_cursor");
-  return { createdAt: Number(parts[1]), id };
+  const place = { created_at: Number(parts?.[1]), id };
+  // Decoding forgives a lot; only what comes out the same again is a cursor of ours.
+  if (!isId(id) || cursorOf(place) !== cursor) {
+    throw new Problem("invalid_cursor", "The cursor is malformed. Take it from an answer of this list.", {
+      errors: [{ path: "cursor", message: "must be a cursor of this list" }],
+    });
+  }
+  return { createdAt: place.created_at, id };
 }
 
 const tooManyKeys = () =>

@@ -242,7 +242,10 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     }
     // A greeting has no turn, and answers nothing.
     if (named.turn_status === null || named.parent_id === null) return "not_regenerable";
-    return named.status === "pending" ? "in_flight" : { seq: named.parent_seq, id: named.parent_id };
+    if (named.status === "pending") return "in_flight";
+    const answered = knownAt(named.conversation_id, named.parent_seq);
+    if (answered?.deleted_at !== null) return "not_regenerable";
+    return { seq: named.parent_seq, id: named.parent_id };
   }
 
   return {

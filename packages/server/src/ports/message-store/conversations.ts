@@ -242,7 +242,8 @@ const writeCursor = ({ at, id }: ListPlace): string => Buffer.from(`${at}.${id}`
 
 function readCursor(text: string): ListPlace {
   const [, at, id] = /^(\d{1,16})\.(.{1,64})$/.exec(Buffer.from(text, "base64url").toString()) ?? [];
-  if (at === undefined || id === undefined) {
+  // Decoding forgives a lot; only what comes out the same again is a cursor of ours.
+  if (at === undefined || id === undefined || writeCursor({ at: Number(at), id }) !== text) {
     throw new Problem("invalid_cursor", "The cursor is malformed. Take it from an answer of this list.", {
       errors: [{ path: "cursor", message: "must be a cursor of this list" }],
     });

@@ -111,4 +111,13 @@ export const migrations: readonly (readonly string[])[] = [
 
     "create table probes (id bigint not null primary key)",
   ],
+  // Who may read a version was decided when it was made; of older ones it is not known, so they are private.
+  [
+    "alter table character_versions add column visibility text not null default 'private'",
+    `update character_versions set visibility = (
+       select c.visibility from characters c where c.id = character_id and c.version = character_versions.version
+     ) where exists (
+       select 1 from characters c where c.id = character_id and c.version = character_versions.version
+     )`,
+  ],
 ];

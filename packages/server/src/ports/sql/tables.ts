@@ -102,6 +102,8 @@ export interface CharactersTable {
 export interface CharacterVersionsTable {
   character_id: string;
   version: number;
+  /** As it was when the version was made: what was private then stays unread by others. */
+  visibility: "private" | "public";
   /** The card's `data`, unknown fields included, as JSON. */
   card: string;
   /** What stood around `data` in the file (spec, spec_version, V1 fields on top), as JSON. */

@@ -1,6 +1,7 @@
 import {
   type CallContext,
   type Contract,
+  closed,
   contract,
   type ParleyApi,
   type Principal,
@@ -135,16 +136,19 @@ function refuseSeveral(request: FastifyRequest): void {
   if (authorization.length + apiKey.length > 1) throw new Problem("several_credentials");
 }
 
+const NO_QUERY = closed({});
+
 /** Path, query and body as the one input of a module's method; throws `not_found`, `validation_failed`. */
 function inputReader(route: Route): (request: FastifyRequest) => Record<string, unknown> {
-  const checkQuery = route.query && lazyValidator(route.query);
+  const querySchema = route.query ?? NO_QUERY;
+  const checkQuery = lazyValidator(querySchema);
   const checkBody = route.body && lazyValidator(route.body);
   return (request) => {
     const params = request.params as Record<string, string>;
     for (const [name, id] of Object.entries(params)) if (!isId(id)) throw missing(name);
     let input: Record<string, unknown> = params;
-    if (route.query && checkQuery) {
-      const query = readQuery(request.query as Record<string, unknown>, route.query);
+    if (request.url.includes("?")) {
+      const query = readQuery(request.query as Record<string, unknown>, querySchema);
       checkQuery(query);
       input = { ...input, ...query };
     }
@@ -201,8 +205,8 @@ const hasTurn = (body: unknown): body is { turn: { id: string } } =>
 
 const fastifyPath = (path: string) => path.replaceAll(/\{(\w+)\}/g, ":$1");
 
-const wantsEvents = (request: FastifyRequest) =>
-  request.headers.accept?.includes("text/event-stream") ?? false;
+const EVENTS_ACCEPTED = /(^|,)\s*text\/event-stream\s*(?!;\s*q=0(\.0*)?\s*(,|$))/i;
+const wantsEvents = ({ headers }: FastifyRequest) => EVENTS_ACCEPTED.test(headers.accept ?? "");
 
 const lastEventId = (request: FastifyRequest): string | null => {
   const id = request.headers["last-event-id"];

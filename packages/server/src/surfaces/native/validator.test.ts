@@ -21,6 +21,22 @@ test("an unknown field is named with the nearest known one", () => {
   ]);
 });
 
+test("a time is a day that there is, in a year of four digits", () => {
+  const body = contract.keys.create.body as TSchema;
+  const isTaken = (expires_at: string) => errorsOf(body, { name: "k", expires_at }).length === 0;
+  for (const good of ["2027-01-01T00:00:00Z", "2028-02-29t23:59:59.5+14:00", "9999-12-31T23:59:59.999Z"]) {
+    expect([good, isTaken(good)]).toEqual([good, true]);
+  }
+  for (const bad of [
+    "2030-02-30T00:00:00Z",
+    "2027-02-29T00:00:00Z",
+    "9999-12-31T23:59:59-23:59",
+    "2027-01-01",
+  ]) {
+    expect([bad, isTaken(bad)]).toEqual([bad, false]);
+  }
+});
+
 test("no type is coerced, and every misfit is told with its path", () => {
   const errors = errorsOf(send, { content: 7, reply: "true" });
   expect(errors).toContainEqual({ path: "content", message: "must be a string" });

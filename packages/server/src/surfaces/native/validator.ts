@@ -7,6 +7,14 @@ import { nearest } from "../../kit/nearest.ts";
 const ERRORS_MAX = 20;
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
+/** A day that its month has, in the years that RFC 3339 can write in UTC. */
+function isTime(text: string): boolean {
+  const at = new Date(text);
+  if (!RFC3339.test(text) || Number.isNaN(at.getTime()) || at.toISOString().length !== 24) return false;
+  const day = text.slice(0, 10);
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
+}
+
 /** Beyond this size of a body only its first misfit is told: a list of a million would make a million errors. */
 const ALL_ERRORS_UNITS_MAX = 64 * 1024;
 
@@ -16,7 +24,7 @@ const options = {
   verbose: true,
   formats: {
     uuid: isId,
-    "date-time": (text: string) => RFC3339.test(text) && !Number.isNaN(Date.parse(text)),
+    "date-time": isTime,
   },
 };
 const firstMisfit = new Ajv(options);
@@ -141,7 +149,7 @@ const INTEGER = /^-?\d{1,15}$/;
  */
 export function readQuery(query: Record<string, unknown>, schema: TSchema): Record<string, unknown> {
   const properties = (schema as ObjectSchema).properties as Record<string, { type?: string }>;
-  const read: Record<string, unknown> = {};
+  const read: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(query)) {
     const isNumber = properties[name]?.type === "integer";
     read[name] = isNumber && typeof value === "string" && INTEGER.test(value) ? Number(value) : value;

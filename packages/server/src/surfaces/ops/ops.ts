@@ -68,7 +68,7 @@ export function serveOps(app: FastifyInstance, uses: OpsUses): void {
   });
 }
 
-const FORWARDING = /^(x-forwarded|forwarded$|via$|x-real-ip$|(true|x)-client-ip$|cf-)/;
+const FORWARDING = /forwarded|client-ip|real-ip|external-address|^via$|^cf-/;
 const isDirect = (request: FastifyRequest) =>
   !Object.keys(request.headers).some((name) => FORWARDING.test(name));
 
