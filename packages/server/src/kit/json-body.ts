@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import secureJson from "secure-json-parse";
+import { scanJson } from "./json-scan.ts";
 
 const DEPTH_MAX = 100;
 
@@ -12,7 +13,7 @@ export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
   const text = raw.toString("utf8");
-  if (isTooDeep(raw))
+  if (scanJson(raw, { depth: DEPTH_MAX, parts: Number.POSITIVE_INFINITY }).depth > DEPTH_MAX)
     throw new Problem("invalid_json", `The body is nested deeper than ${DEPTH_MAX} levels.`);
   const value = parse(text);
   // Only an escape can bring NUL or half a pair into well-formed UTF-8.
@@ -38,23 +39,6 @@ function parse(text: string): unknown {
 function refuseBrokenText(value: unknown): void {
   const path = brokenText(value);
   if (path !== null) throw Problem.invalid(path, "must not hold NUL or half of a surrogate pair");
-}
-
-/** Counts the brackets outside strings. */
-function isTooDeep(raw: Buffer): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < raw.length; i++) {
-    const byte = raw[i];
-    if (isInString) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) isInString = false;
-    } else if (byte === 0x22) isInString = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > DEPTH_MAX) return true;
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
-  }
-  return false;
 }
 
 /** Text that JSON can carry and no store keeps: NUL, and half of a surrogate pair. Null where there is none. */

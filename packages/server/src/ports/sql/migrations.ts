@@ -111,4 +111,10 @@ export const migrations: readonly (readonly string[])[] = [
 
     "create table probes (id bigint not null primary key)",
   ],
+  [
+    "alter table characters add column avatar text",
+    "alter table characters add column avatar_thumb text",
+    "create index characters_avatar on characters (avatar) where avatar is not null",
+    "create index characters_avatar_thumb on characters (avatar_thumb) where avatar_thumb is not null",
+  ],
 ];
