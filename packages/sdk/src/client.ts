@@ -1,4 +1,5 @@
 import {
+  type AnswersFile,
   type Contract,
   contract,
   type Input,
@@ -8,6 +9,8 @@ import {
   problems,
   type Route,
   type RouteTable,
+  type SentFile,
+  type TakesFile,
   type TurnEvent,
   turnEvents,
 } from "./contract/index.ts";
@@ -30,10 +33,18 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** A file to send. Without a `type` it is the Blob's own, else told by the first byte. */
+export interface FileToSend {
+  file: Blob | Uint8Array;
+  type?: string;
+}
+
+type Sent<R extends Route> = R extends TakesFile ? Omit<Input<R>, keyof SentFile> & FileToSend : Input<R>;
+type Received<R extends Route> = R extends AnswersFile ? Blob : Output<R>;
 type Method<R extends Route> =
-  object extends Input<R>
-    ? (input?: Input<R>, options?: CallOptions) => Promise<Output<R>>
-    : (input: Input<R>, options?: CallOptions) => Promise<Output<R>>;
+  object extends Sent<R>
+    ? (input?: Sent<R>, options?: CallOptions) => Promise<Received<R>>
+    : (input: Sent<R>, options?: CallOptions) => Promise<Received<R>>;
 type Methods<T extends RouteTable> = { readonly [K in keyof T]: Method<T[K]> };
 
 export interface EventsOptions {
@@ -69,21 +80,36 @@ export function createClient(settings: ClientSettings): Client {
 }
 
 async function request(settings: ClientSettings, route: Route, input: unknown, options: CallOptions = {}) {
-  const { url, body } = place(settings, route, (input ?? {}) as Record<string, unknown>);
+  const { url, rest } = place(settings, route, (input ?? {}) as Record<string, unknown>);
+  const body = route.fileTypes ? asFile(rest) : route.body && asJson(rest);
   const response = await (settings.fetch ?? fetch)(url, {
     method: route.method,
     headers: {
       ...credentials(settings),
-      ...(body !== undefined && { "content-type": "application/json" }),
+      ...(body !== undefined && { "content-type": body.type }),
       ...(options.idempotencyKey !== undefined && { "idempotency-key": options.idempotencyKey }),
       ...(options.ifMatch !== undefined && { "if-match": options.ifMatch }),
       ...(options.requestId !== undefined && { "x-request-id": options.requestId }),
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: body.data }),
     ...(options.signal && { signal: options.signal }),
   });
   if (!response.ok) throw await problemOf(response);
+  if (route.answersFile) return response.blob();
   return response.status === 204 ? undefined : response.json();
+}
+
+const asJson = (value: unknown) => ({ type: "application/json", data: JSON.stringify(value) });
+
+const PNG_FIRST_BYTE = 0x89;
+
+function asFile(rest: Record<string, unknown>): { type: string; data: Blob | Uint8Array<ArrayBuffer> } {
+  const { file, type } = rest as unknown as FileToSend;
+  if (file instanceof Uint8Array) {
+    const told = type ?? (file[0] === PNG_FIRST_BYTE ? "image/png" : "application/json");
+    return { type: told, data: file as Uint8Array<ArrayBuffer> };
+  }
+  return { type: type ?? (file.type || "application/json"), data: file };
 }
 
 function credentials(settings: ClientSettings): Record<string, string> {
@@ -91,7 +117,7 @@ function credentials(settings: ClientSettings): Record<string, string> {
   return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** Splits an input into path, query and body as the route has them. */
+/** Splits an input into path and query as the route has them, and the rest, which is the body. */
 function place(settings: ClientSettings, route: Route, input: Record<string, unknown>) {
   const rest = { ...input };
   const path = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
@@ -104,7 +130,7 @@ function place(settings: ClientSettings, route: Route, input: Record<string, unk
     if (rest[name] !== undefined) url.searchParams.set(name, String(rest[name]));
     delete rest[name];
   }
-  return { url, body: route.body === undefined ? undefined : rest };
+  return { url, rest };
 }
 
 /** The problem that an answer holds; an answer of something in between becomes `internal`. */

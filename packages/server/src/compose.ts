@@ -20,6 +20,7 @@ import { greetingOf } from "./modules/turns/prompt/greeting.ts";
 import type { TurnReports } from "./modules/turns/turn-uses.ts";
 import { createTurns } from "./modules/turns/turns.ts";
 import { createUsers } from "./modules/users/users.ts";
+import { openBlobs } from "./ports/blobs/index.ts";
 import { openKv } from "./ports/kv/index.ts";
 import { knownProvider, llmCandidates, openConfiguredLlm } from "./ports/llm/index.ts";
 import { openMessageStore } from "./ports/message-store/index.ts";
@@ -35,6 +36,7 @@ const OPEN_TURNS_MAX = 33;
 const ATTEMPTS_MAX = 3;
 const RUNNING_TURNS_MAX = 1_000;
 const HOUSEKEEPING_EVERY_MS = 60_000;
+const PICTURES_SWEPT_EVERY_MS = 3_600_000;
 
 /** Throws a `StartError` where the settings name a provider that there is not. */
 export function checkProvider({ provider }: Config): void {
@@ -66,6 +68,7 @@ export async function compose(
     dataDir: config.dataDir,
     onOutcome: (refusal) => health.report("messages", refusal === null),
   });
+  const blobs = await openBlobs({ dataDir: config.dataDir, clock });
   const kv = await openKv({ clock });
   const pubsub = await openPubSub({ onError: (error) => log.error("a listener failed", { error }) });
   const health = createHealth({
@@ -87,7 +90,7 @@ export async function compose(
     contextTokensMax: config.contextTokensMax,
     onChange: (provider) => log.info("another model provider is in use", { provider }),
   });
-  const characters = createCharacters({ sql, clock });
+  const characters = createCharacters({ sql, blobs, clock });
   const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const users = createUsers({
     sql,
@@ -220,6 +223,7 @@ export async function compose(
           idempotency,
           derivedIds,
           clock,
+          uploadBytesMax: config.uploadBytesMax,
           checkOpen() {
             if (isDraining) throw new Problem("draining", undefined, { retryAfterS: 2 });
           },
@@ -262,6 +266,9 @@ export async function compose(
   const stopHousekeeping = clock.every(HOUSEKEEPING_EVERY_MS, () => {
     housekeep().catch((error) => log.warn("housekeeping failed", { error }));
   });
+  const sweepPictures = () =>
+    void characters.sweepPictures().catch((error) => log.warn("sweeping pictures failed", { error }));
+  const stopSweeping = clock.every(PICTURES_SWEPT_EVERY_MS, sweepPictures);
 
   return {
     async listen() {
@@ -273,6 +280,7 @@ export async function compose(
       boundPort = port;
       models.start();
       await turns.start();
+      sweepPictures();
       return { host, port };
     },
     describeProvider: models.describe,
@@ -286,6 +294,7 @@ export async function compose(
       await turns.drain(config.drainTimeoutMs);
       await gateway.close(Math.max(0, config.drainTimeoutMs - (clock.monotonic() - startedMs)));
       stopHousekeeping();
+      stopSweeping();
       models.stop();
       health.stop();
       users.close();

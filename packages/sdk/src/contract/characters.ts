@@ -110,6 +110,22 @@ export const Character = Type.Object(
 );
 export type Character = Static<typeof Character>;
 
+/** What was found in an imported file beside the card. */
+export const ImportReport = closed(
+  {
+    format: oneOf("chara_card_v1", "chara_card_v2", "chara_card_v3"),
+    warnings: Type.Array(
+      closed({
+        code: Type.String({ description: "Stable, for programs." }),
+        path: Type.String({ description: "Where in the file, dotted; empty for the whole of it." }),
+        message: Type.String(),
+      }),
+    ),
+  },
+  "ImportReport",
+);
+export type ImportReport = Static<typeof ImportReport>;
+
 export const characters = defineRoutes({
   create: {
     method: "POST",
@@ -151,6 +167,38 @@ export const characters = defineRoutes({
     bodyBytesMax: CHARACTER_BYTES_MAX,
     answers: { 200: Character },
     problems: ["not_owner", "version_conflict"],
+  },
+  import: {
+    method: "POST",
+    path: "/api/v2/characters/import",
+    summary: "Make a character of a card file",
+    details:
+      "The body is the file: a picture with a card inside, or the card alone as JSON (V1, V2 or V3). What only other programs know of it is kept and exported; the report tells what was repaired or is not used.",
+    access: "characters",
+    fileTypes: ["image/png", "application/json"],
+    answers: { 201: closed({ character: Character, report: ImportReport }, "ImportedCharacter") },
+    problems: ["invalid_card"],
+  },
+  export: {
+    method: "GET",
+    path: "/api/v2/characters/{character_id}/export",
+    summary: "A character as a card file, in the specification it came in",
+    access: "signed_in",
+    query: closed({ format: Type.Optional(oneOf("json", "png")) }),
+    answersFile: ["application/json", "image/png"],
+    answers: { 200: null },
+  },
+  avatar: {
+    method: "GET",
+    path: "/api/v2/characters/{character_id}/avatar",
+    summary: "The picture of a character, for whoever may see it",
+    access: "signed_in",
+    query: closed({
+      size: Type.Optional(oneOf("full", "thumb")),
+      v: Type.Optional(Type.String({ maxLength: 64, description: "As `avatar_url` has it, for caches." })),
+    }),
+    answersFile: ["image/png"],
+    answers: { 200: null },
   },
   remove: {
     method: "DELETE",

@@ -107,6 +107,10 @@ function* everyRoute(): Generator<[noun: string, name: string, route: Route]> {
 
 type Hoist = (schema: object) => SchemaObject;
 
+/** Bytes as they are; how OpenAPI 3.1 tells of them. */
+const filesOf = (types: readonly string[]): Record<string, { schema: SchemaObject }> =>
+  Object.fromEntries(types.map((type) => [type, { schema: { contentMediaType: type } }]));
+
 function operation(noun: string, name: string, route: Route, hoist: Hoist): Operation {
   return {
     operationId: `${noun}.${name}`,
@@ -122,6 +126,7 @@ function operation(noun: string, name: string, route: Route, hoist: Hoist): Oper
         content: { "application/json": { schema: hoist(route.body) } },
       },
     }),
+    ...(route.fileTypes && { requestBody: { required: true, content: filesOf(route.fileTypes) } }),
     responses: { ...answers(route, hoist), ...problemAnswers(route) },
   };
 }
@@ -178,8 +183,10 @@ function answers(route: Route, hoist: Hoist): Record<string, Answer> {
       description: STATUS_TEXTS[status] ?? "Done",
       headers: answerHeaders(route),
       ...(schema && { content: { "application/json": { schema: hoist(schema) } } }),
+      ...(route.answersFile && { content: filesOf(route.answersFile) }),
     };
   }
+  if (route.answersFile) found[304] = { description: "The file is still the one that the caller has" };
   if (route.streams) {
     found[200] = {
       description: "The events of the turn, until it ends",
@@ -217,7 +224,8 @@ export function problemCodes(route: Route): ProblemCode[] {
     ...(route.access === "public" ? [] : (["several_credentials", "unauthenticated"] as const)),
     route.access !== "public" && route.access !== "signed_in" && "forbidden",
     route.path.includes("{") && "not_found",
-    ...(route.body ? (["invalid_json", "payload_too_large", "unsupported_type"] as const) : []),
+    route.body !== undefined && "invalid_json",
+    ...(route.body || route.fileTypes ? (["payload_too_large", "unsupported_type"] as const) : []),
     (route.body !== undefined || hasQuery.length > 0 || changes(route)) && "validation_failed",
     hasQuery.some((name) => name === "cursor" || name === "before" || name === "after") && "invalid_cursor",
     ...(changes(route) && !route.isIdempotentItself

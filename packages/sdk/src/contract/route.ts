@@ -25,7 +25,11 @@ export interface Route {
   readonly isBodyOptional?: boolean;
   /** Default 1 MiB. */
   readonly bodyBytesMax?: number;
-  /** By status; null is an answer without a body. The first is the usual one. */
+  /** The body is a file of one of these content types, sent as it is; the input is a `SentFile`. */
+  readonly fileTypes?: readonly string[];
+  /** The usual answer is a file of one of these content types. */
+  readonly answersFile?: readonly string[];
+  /** By status; null is an answer without a body, or a file. The first is the usual one. */
   readonly answers: Readonly<Record<number, TSchema | null>>;
   /** The answer holds a secret: it is never stored for a repeat. */
   readonly hasSecret?: boolean;
@@ -44,15 +48,39 @@ type ParamNames<P extends string> = P extends `${string}{${infer N}}${infer Rest
   : never;
 type StaticOf<S> = S extends TSchema ? Static<S> : unknown;
 
+/** A file as it was sent: its bytes and what its content type says. */
+export interface SentFile {
+  readonly file: Uint8Array;
+  readonly type: string;
+}
+
+/** A file as an answer; its bytes are read only where the caller does not have them yet. */
+export interface FileAnswer {
+  readonly type: string;
+  /** Under which name it is saved; without one it is for showing. */
+  readonly name?: string;
+  /** Names these very bytes, for caches. */
+  readonly tag?: string;
+  /** For how long a cache of the caller's own may show it unasked. */
+  readonly freshS?: number;
+  read(): Promise<Uint8Array>;
+}
+
+/** A route whose body is a file. */
+export type TakesFile = { readonly fileTypes: readonly string[] };
+/** A route whose answer is a file. */
+export type AnswersFile = { readonly answersFile: readonly string[] };
+
 /** What a call takes: path parameters, query and body in one object. */
 export type Input<R extends Route> = { [K in ParamNames<R["path"]>]: string } & StaticOf<R["query"]> &
-  StaticOf<R["body"]>;
+  StaticOf<R["body"]> &
+  (R extends TakesFile ? SentFile : unknown);
 
 type Answers<R extends Route> = R["answers"][keyof R["answers"]];
 type AnswerOf<A> = A extends TSchema ? Static<A> : undefined;
 
 /** What a call gives. */
-export type Output<R extends Route> = AnswerOf<Answers<R>>;
+export type Output<R extends Route> = R extends AnswersFile ? FileAnswer : AnswerOf<Answers<R>>;
 
 export type RouteTable = Readonly<Record<string, Route>>;
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import secureJson from "secure-json-parse";
+import { scanJson } from "./json-scan.ts";
 
 const DEPTH_MAX = 100;
 
@@ -12,7 +13,8 @@ export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
   const text = raw.toString("utf8");
-  if (isTooDeep(raw)) throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
+  if (scanJson(raw, { depth: DEPTH_MAX, parts: Number.POSITIVE_INFINITY }).depth > DEPTH_MAX)
+    throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
   const value = parse(text);
   // Only an escape can bring NUL or half a pair into well-formed UTF-8, only these digits a number beyond all.
   if (text.includes("\\u") || /\d[eE]|\d{300}/.test(text)) refuseUnstorable(value);
@@ -36,23 +38,6 @@ const refusal = (message: string) =>
 function refuseUnstorable(value: unknown): void {
   const found = findUnstorable(value, "");
   if (found) throw Problem.invalid(found.path, found.message);
-}
-
-/** Counts the brackets outside strings. */
-function isTooDeep(raw: Buffer): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < raw.length; i++) {
-    const byte = raw[i];
-    if (isInString) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) isInString = false;
-    } else if (byte === 0x22) isInString = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > DEPTH_MAX) return true;
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
-  }
-  return false;
 }
 
 const isBroken = (text: string) => text.includes("\0") || !text.isWellFormed();

@@ -1,5 +1,6 @@
 import { type Server as HttpServer, maxHeaderSize, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { SentFile } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import Fastify, {
   type FastifyError,
@@ -183,6 +184,8 @@ function readBodiesAsJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (request, raw, done) => {
     try {
+      const { fileTypes } = request.routeOptions.config as { fileTypes?: readonly string[] };
+      if (fileTypes) return done(null, readFileBody(request, raw as Buffer, fileTypes));
       if (raw.length > 0) checkContentType(request);
       done(null, readJsonBody(raw as Buffer));
     } catch (error) {
@@ -200,6 +203,17 @@ function checkContentType({ headers }: FastifyRequest): void {
   throw new Problem(
     "unsupported_type",
     "Send JSON in UTF-8, uncompressed, with the header content-type: application/json.",
+  );
+}
+
+/** A body that is a file goes on as it is, under its content type without parameters. */
+function readFileBody({ headers }: FastifyRequest, file: Buffer, types: readonly string[]): SentFile {
+  const type = (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const encoding = headers["content-encoding"] ?? "identity";
+  if (types.includes(type) && encoding === "identity") return { file, type };
+  throw new Problem(
+    "unsupported_type",
+    `Send the file as it is, with a content-type of ${types.join(" or ")}.`,
   );
 }
 

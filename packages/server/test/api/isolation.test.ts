@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Route, type Scope, turnEvents } from "@parley-chat/sdk/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cardPng } from "../cards/make-png.ts";
 import { OWNER_KEY, type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
 import {
@@ -31,12 +32,9 @@ let cursors: { stream: string; conversations: string; characters: string; keys: 
 
 async function belongings(person: Person, text: string): Promise<Record<string, string>> {
   const { client } = person;
-  const { id: character_id } = await client.characters.create({
-    name: text,
-    description: text,
-    first_mes: text,
-    tags: [text],
-  });
+  const data = { name: text, description: text, first_mes: text, tags: [text] };
+  const { character } = await client.characters.import({ file: cardPng({ spec: "chara_card_v2", data }) });
+  const character_id = character.id;
   const { id: conversation_id } = await client.conversations.create({
     character_ids: [character_id],
     title: text,
@@ -91,6 +89,7 @@ const bodies: Record<string, (ids: Record<string, string>) => object> = {
   "sessions.refresh": () => ({ refresh_token: "x" }),
   "keys.create": () => ({ name: "x", scopes: ["account"] }),
   "characters.create": () => ({ name: "x" }),
+  "characters.import": () => ({ spec: "chara_card_v2", data: { name: "x" } }),
   "characters.update": () => ({ description: "taken over" }),
   "conversations.create": (ids) => ({ character_ids: [ids.character_id] }),
   "conversations.update": (ids) => ({ head_id: ids.reply_id, title: "taken over" }),
@@ -118,7 +117,7 @@ const isLast = (name: string) => name === "users.remove" || name === "sessions.e
 const namesHers = (name: string, route: Route) => route.path.includes("{") || name === "conversations.create";
 
 test("the matrix knows every route that takes a body", () => {
-  const withBody = everyRoute().filter(({ route }) => route.body);
+  const withBody = everyRoute().filter(({ route }) => route.body ?? route.fileTypes);
   expect(Object.keys(bodies).sort()).toEqual(withBody.map(({ name }) => name).sort());
 });
 

@@ -19,6 +19,7 @@ const SYSTEM_REFUSALS: Record<string, string> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
   EROFS: "the disk is read-only",
+  EFBIG: "files may not grow any more",
   EIO: "the disk reports an error",
 };
 

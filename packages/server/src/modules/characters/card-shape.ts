@@ -48,12 +48,60 @@ export function firstMisfit(shape: Shape, value: unknown, path: string): FieldEr
   }
 }
 
+/**
+ * As much of a value as has the type and limits of the contract: the value itself where all of it has,
+ * a list without the items that do not, nothing (undefined) where the rest would be no value at all.
+ */
+export function fitting(shape: Shape, value: unknown): unknown {
+  if (firstMisfit(shape, value, "") === null) return value;
+  if (shape.type === "array" && Array.isArray(value)) {
+    const { items, maxItems } = shape;
+    const kept = items
+      ? value.map((item) => fitting(items, item)).filter((item) => item !== undefined)
+      : value;
+    return kept.slice(0, maxItems);
+  }
+  if (shape.type !== "object" || typeof value !== "object" || value === null || Array.isArray(value)) {
+    return undefined;
+  }
+  const kept = Object.entries(value)
+    .map(([name, inner]) => [name, shapeInside(shape, name), inner] as const)
+    .map(([name, known, inner]) => [name, known ? fitting(known, inner) : inner])
+    .filter(([, inner]) => inner !== undefined);
+  const rest: object = Object.fromEntries(kept);
+  return firstMisfit(shape, rest, "") === null ? rest : undefined;
+}
+
+/** Every misfit in a known field, each item of its lists for itself; `most` at most. */
+export function misfits(shape: Shape, value: unknown, path: string, most: number): FieldError[] {
+  const misfit = firstMisfit(shape, value, path);
+  if (misfit === null || most <= 0) return [];
+  const found: FieldError[] = [];
+  if (shape.type === "array" && shape.items && Array.isArray(value)) {
+    for (let i = 0; i < value.length && found.length < most; i++) {
+      const inside = firstMisfit(shape.items, value[i], `${path}.${i}`);
+      if (inside) found.push(inside);
+    }
+  }
+  if (shape.type === "object" && typeof value === "object" && value !== null) {
+    for (const [name, inner] of Object.entries(value)) {
+      const known = shapeInside(shape, name);
+      if (known) found.push(...misfits(known, inner, `${path}.${name}`, most - found.length));
+    }
+  }
+  return found.length > 0 ? found : [misfit];
+}
+
+function shapeInside(shape: Shape, name: string): Shape | undefined {
+  const [ofAny] = Object.values(shape.patternProperties ?? {});
+  return shape.properties && Object.hasOwn(shape.properties, name) ? shape.properties[name] : ofAny;
+}
+
 function misfitInside(shape: Shape, fields: ReadonlyMap<string, unknown>, path: string): FieldError | null {
   const missing = shape.required?.find((name) => !fields.has(name));
   if (missing !== undefined) return { path: `${path}.${missing}`, message: "is missing" };
-  const [ofAny] = Object.values(shape.patternProperties ?? {});
   return first([...fields], ([name, value]) => {
-    const known = shape.properties && Object.hasOwn(shape.properties, name) ? shape.properties[name] : ofAny;
+    const known = shapeInside(shape, name);
     return known && firstMisfit(known, value, `${path}.${name}`);
   });
 }

@@ -9,10 +9,8 @@ import {
 } from "@parley-chat/sdk/contract";
 import { type FieldError, Problem } from "@parley-chat/sdk/contract/problem";
 import { isBlank } from "../../kit/text.ts";
-import { fieldShapes, firstMisfit } from "./card-shape.ts";
+import { fieldShapes, firstMisfit, fitting } from "./card-shape.ts";
 import { firstUnsafe } from "./json-safety.ts";
-
-type Json = Record<string, unknown>;
 
 /**
  * A character's card as it came: `data` with what it knows and what only others know, and what stood
@@ -29,6 +27,8 @@ type OwnFields = Pick<
 >;
 type CardFields = Omit<Character, keyof OwnFields>;
 
+export type Json = Record<string, unknown>;
+
 const ownNames: ReadonlySet<string> = new Set<keyof OwnFields>([
   "id",
   "version",
@@ -38,8 +38,8 @@ const ownNames: ReadonlySet<string> = new Set<keyof OwnFields>([
   "created_at",
   "updated_at",
 ]);
-const optionalNames: ReadonlySet<string> = new Set(["character_book", ...v3FieldNames]);
-const specVersions: Readonly<Record<string, string>> = { chara_card_v2: "2.0", chara_card_v3: "3.0" };
+export const optionalNames: ReadonlySet<string> = new Set(["character_book", ...v3FieldNames]);
+export const specVersions: Readonly<Record<string, string>> = { chara_card_v2: "2.0", chara_card_v3: "3.0" };
 
 const ERRORS_MAX = 20;
 const PATH_UNITS_MAX = 200;
@@ -101,13 +101,22 @@ export function changeCard(card: Card, changes: Omit<CardChanges, "visibility">)
   return next;
 }
 
-/** The card's fields as the API shows them: what is missing takes its default, what is unknown stays. */
+/**
+ * The card's fields as the API shows them: what is missing takes its default, what is unknown stays. Of
+ * a field of an imported file that is not as the contract has it, as much as is; the rest is in the
+ * exported file only.
+ */
 export function fieldsOf(card: Card): CardFields {
-  const shown = Object.entries({ ...defaults(), ...card.data }).filter(
-    // A card may hold null where it has none of an optional field; we leave such a field out. A name
-    // that is ours means something else in a card: it is in the exported file only.
-    ([name, value]) => !ownNames.has(name) && !(value === null && optionalNames.has(name)),
-  );
+  const shown: [string, unknown][] = [];
+  for (const [name, value] of Object.entries({ ...defaults(), ...card.data })) {
+    // A name that is ours means something else in a card.
+    if (ownNames.has(name)) continue;
+    const shape = Object.hasOwn(fieldShapes, name) ? fieldShapes[name] : undefined;
+    const shownValue = shape ? fitting(shape, value) : value;
+    if (shownValue !== undefined) shown.push([name, shownValue]);
+    else if (!optionalNames.has(name))
+      shown.push([name, defaults()[name as keyof ReturnType<typeof defaults>]]);
+  }
   return Object.fromEntries(shown) as CardFields;
 }
 
@@ -164,7 +173,7 @@ function* misfitsOf(envelope: Json, data: Json): Generator<FieldError> {
   }
 }
 
-function invalidCard(errors: FieldError[]): Problem {
+export function invalidCard(errors: FieldError[]): Problem {
   const shown = errors.slice(0, ERRORS_MAX).map(({ path, message }) => ({ path: short(path), message }));
   return new Problem("invalid_card", `${shown[0]?.path} ${shown[0]?.message}.`, { errors: shown });
 }

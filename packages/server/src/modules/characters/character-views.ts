@@ -1,6 +1,7 @@
 import type { Character } from "@parley-chat/sdk/contract";
 import { fieldsOf, fileOf } from "./card.ts";
 import type { StoredCharacter } from "./characters.repository.ts";
+import { portraitOf } from "./portraits/portraits.ts";
 
 /** What a turn and a greeting need of a character: its newest version, also where it was deleted. */
 export type TurnCharacter = Readonly<
@@ -27,6 +28,8 @@ export interface ExportedCharacter {
   visibility: "private" | "public";
   created_at: string;
   deleted_at?: string;
+  /** The picture, a PNG in base64; left out where there is none or the export has too many. */
+  avatar_png?: string;
   /** Oldest first; `card` is the whole card in its own specification. */
   versions: { version: number; created_at: string; card: Record<string, unknown> }[];
 }
@@ -66,13 +69,25 @@ export function forCache({ id, version, card, deletedAt, ownerId, visibility }: 
 
 const time = (ms: number): string => new Date(ms).toISOString();
 
+/** Digits of the picture's hash that make its address another one when the picture changes. */
+const TAG_DIGITS = 16;
+
+/** Names the picture that a character has now, or null where it has none. */
+export const avatarTag = ({ avatar, id }: Pick<StoredCharacter, "avatar" | "id">): string | null =>
+  avatar?.picture.slice(0, TAG_DIGITS) ?? portraitOf(id)?.tag ?? null;
+
+const avatarUrl = (stored: StoredCharacter): string | null => {
+  const tag = avatarTag(stored);
+  return tag && `/api/v2/characters/${stored.id}/avatar?v=${tag}`;
+};
+
 /** A character in the form of the contract. */
 export const toCharacter = (stored: StoredCharacter): Character => ({
   id: stored.id,
   version: stored.version,
   owner_id: stored.ownerId,
   visibility: stored.visibility,
-  avatar_url: null,
+  avatar_url: avatarUrl(stored),
   ...fieldsOf(stored.card),
   created_at: time(stored.createdAt),
   updated_at: time(stored.updatedAt),
@@ -82,11 +97,13 @@ export const toCharacter = (stored: StoredCharacter): Character => ({
 export const toExport = (
   character: StoredCharacter,
   versions: readonly StoredCharacter[],
+  picture: Uint8Array | null,
 ): ExportedCharacter => ({
   id: character.id,
   visibility: character.visibility,
   created_at: time(character.createdAt),
   ...(character.deletedAt !== null && { deleted_at: time(character.deletedAt) }),
+  ...(picture && { avatar_png: Buffer.from(picture).toString("base64") }),
   versions: versions.map(({ version, updatedAt, card }) => ({
     version,
     created_at: time(updatedAt),

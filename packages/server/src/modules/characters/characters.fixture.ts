@@ -5,6 +5,7 @@ import type { CardChanges, SignedInContext } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { manualClock } from "../../kit/clock.ts";
 import { newId } from "../../kit/ids.ts";
+import { createFileBlobs } from "../../ports/blobs/file.ts";
 import { createSqliteSql } from "../../ports/sql/sqlite.ts";
 import { createCharacters } from "./characters.ts";
 
@@ -13,13 +14,15 @@ export async function openCharacters() {
   const folder = await mkdtemp(join(tmpdir(), "parley-characters-"));
   const clock = manualClock();
   const sql = createSqliteSql({ path: join(folder, "parley.db") });
-  const characters = createCharacters({ sql, clock });
+  const blobs = await createFileBlobs({ folder: join(folder, "blobs"), clock });
+  const characters = createCharacters({ sql, blobs, clock });
   return {
     sql,
+    blobs,
     clock,
     characters,
     /** The same store with nothing in memory, as after a start. */
-    again: () => createCharacters({ sql, clock }),
+    again: () => createCharacters({ sql, blobs, clock }),
     /** Every character a moment later than the one before, so that "newest first" has an order. */
     async make(owner: SignedInContext, fields: Partial<CardChanges> & { name: string }) {
       clock.jump(1_000);

@@ -10,6 +10,12 @@ import { encodeTag, encodeTags } from "./tag-text.ts";
  */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** The blobs of a character's picture; `thumb` is null where the picture itself is small. */
+export interface Avatar {
+  readonly picture: string;
+  readonly thumb: string | null;
+}
+
 /** A character in one of its versions. */
 export interface StoredCharacter {
   readonly id: string;
@@ -17,6 +23,8 @@ export interface StoredCharacter {
   readonly version: number;
   readonly visibility: "private" | "public";
   readonly card: Card;
+  /** The same in every version. */
+  readonly avatar: Avatar | null;
   readonly createdAt: number;
   /** When this version was made. */
   readonly updatedAt: number;
@@ -49,6 +57,8 @@ interface Row {
   deleted_at: number | null;
   card: string;
   envelope: string;
+  avatar: string | null;
+  avatar_thumb: string | null;
   updated_at: number;
 }
 
@@ -58,6 +68,7 @@ const stored = (row: Row): StoredCharacter => ({
   version: Number(row.version),
   visibility: row.visibility,
   card: { data: JSON.parse(row.card), envelope: JSON.parse(row.envelope) },
+  avatar: row.avatar === null ? null : { picture: row.avatar, thumb: row.avatar_thumb },
   createdAt: Number(row.created_at),
   updatedAt: Number(row.updated_at),
   deletedAt: row.deleted_at === null ? null : Number(row.deleted_at),
@@ -68,6 +79,7 @@ const joined = (db: Db) =>
     .selectFrom("characters as c")
     .innerJoin("character_versions as v", "v.character_id", "c.id")
     .select(["c.id", "c.owner_id", "c.visibility", "c.created_at", "c.deleted_at"])
+    .select(["c.avatar", "c.avatar_thumb"])
     .select(["v.version", "v.card", "v.envelope", "v.created_at as updated_at"]);
 
 /** Where characters are kept. Whoever gives `db` decides whether a call is part of a write. */
@@ -101,7 +113,7 @@ export const characterRepository = {
   },
 
   async insert(tx: Db, character: StoredCharacter): Promise<void> {
-    const { id, ownerId, createdAt } = character;
+    const { id, ownerId, createdAt, avatar } = character;
     await tx
       .insertInto("characters")
       .values({
@@ -110,6 +122,8 @@ export const characterRepository = {
         owner_id: ownerId,
         created_at: createdAt,
         deleted_at: null,
+        avatar: avatar?.picture ?? null,
+        avatar_thumb: avatar?.thumb ?? null,
         ...row(character),
       })
       .execute();
@@ -147,9 +161,20 @@ export const characterRepository = {
     await tx
       .updateTable("characters")
       .set({ name: "", search_text: "", tags: "[]", visibility: "private" })
+      .set({ avatar: null, avatar_thumb: null })
       .set((eb) => ({ deleted_at: eb.fn.coalesce("deleted_at", eb.val(at)) }))
       .where("owner_id", "=", ownerId)
       .execute();
+  },
+
+  /** Those of some blobs that a character has as its picture, whoever owns it. */
+  async inUse(db: Db, blobs: readonly string[]): Promise<Set<string>> {
+    const rows = await db
+      .selectFrom("characters")
+      .select(["avatar", "avatar_thumb"])
+      .where((eb) => eb.or([eb("avatar", "in", blobs), eb("avatar_thumb", "in", blobs)]))
+      .execute();
+    return new Set(rows.flatMap((row) => [row.avatar, row.avatar_thumb]).filter((hash) => hash !== null));
   },
 
   /** Ids of all characters of a user, deleted ones too, oldest first. */

@@ -199,7 +199,11 @@ test("a read that was under way during a change does not bring the old version b
       return result;
     },
   });
-  const characters = createCharacters({ sql: { ...world.sql, read: slowRead }, clock: world.clock });
+  const characters = createCharacters({
+    sql: { ...world.sql, read: slowRead },
+    blobs: world.blobs,
+    clock: world.clock,
+  });
   const before = characters.forTurn(id);
   await new Promise(setImmediate);
   await characters.update({ character_id: id, description: "new" }, me);

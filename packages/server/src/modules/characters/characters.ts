@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Api, characters } from "@parley-chat/sdk/contract";
+import type { Api, characters, SignedInContext } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../kit/clock.ts";
+import { failpoint } from "../../kit/failpoint.ts";
 import { derivedId, isId } from "../../kit/ids.ts";
+import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
-import { changeCard, readCard } from "./card.ts";
+import { changeCard, fieldsOf, readCard } from "./card.ts";
+import { readCardFile, writeCardJson, writeCardPng } from "./card-file.ts";
 import {
   type Cached,
   type ExportedCharacter,
@@ -15,19 +18,29 @@ import {
   toExport,
 } from "./character-views.ts";
 import {
+  type Avatar,
   characterRepository as repository,
   type StoredCharacter,
   searchable,
 } from "./characters.repository.ts";
 import { readListCursor, writeListCursor } from "./list-cursor.ts";
+import { createPictures, fileName } from "./pictures.ts";
 import { starters } from "./starters/index.ts";
 
 const CACHED_MAX = 10_000;
 /** UTF-16 units of all cached texts together. */
 const CACHED_UNITS_MAX = 16 * 1024 * 1024;
 const LIST_LIMIT = 50;
+/** An export is one answer in memory; pictures beyond this are left to be fetched by themselves. */
+const EXPORTED_PICTURE_BYTES_MAX = 32 * 1024 * 1024;
 
 export type { ExportedCharacter, TurnCharacter } from "./character-views.ts";
+
+interface NewCharacter {
+  readonly card: StoredCharacter["card"];
+  readonly visibility?: "private" | "public" | undefined;
+  readonly avatar: Avatar | null;
+}
 
 export interface Characters extends Api<typeof characters> {
   /**
@@ -47,10 +60,21 @@ export interface Characters extends Api<typeof characters> {
   exportOwnedBy(userId: string): Promise<ExportedCharacter[]>;
   /** Stores the characters that come with Parley; a new version where their text has changed. */
   seedStarters(): Promise<void>;
+  /** Removes pictures that no character has any more; resolves with how many. */
+  sweepPictures(): Promise<number>;
 }
 
 /** Characters: their cards in versions, who may see and change them, and ours. */
-export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Characters {
+export function createCharacters({
+  sql,
+  blobs,
+  clock,
+}: {
+  sql: Sql;
+  blobs: Blobs;
+  clock: Clock;
+}): Characters {
+  const pictures = createPictures({ sql, blobs, clock });
   const cache = new LRUCache<string, Cached>({
     max: CACHED_MAX,
     maxSize: CACHED_UNITS_MAX,
@@ -76,28 +100,71 @@ export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Ch
     return entry;
   }
 
+  async function insertOnce(
+    { card, visibility = "private", avatar }: NewCharacter,
+    context: SignedInContext,
+  ): Promise<StoredCharacter> {
+    const at = clock.now();
+    const made: StoredCharacter = {
+      id: context.newId(),
+      ownerId: context.principal.userId,
+      version: 1,
+      visibility,
+      card,
+      avatar,
+      createdAt: at,
+      updatedAt: at,
+      deletedAt: null,
+    };
+    return sql.write(async (tx) => {
+      // The call was made before and its answer was lost in a kill: the id is derived from its key.
+      const earlier = await repository.newest(tx, made.id);
+      if (earlier?.ownerId === made.ownerId) return earlier;
+      await repository.insert(tx, made);
+      return made;
+    });
+  }
+
+  /** Throws `not_found` unless the caller may see it. */
+  async function visible(id: string, context: SignedInContext, version?: number): Promise<StoredCharacter> {
+    const { userId } = context.principal;
+    const stored = isId(id) ? await repository.visible(sql.read, id, userId, version) : null;
+    if (!stored) throw missing(version);
+    return stored;
+  }
+
   return {
     async create(input, context) {
       const card = readCard(input);
-      const at = clock.now();
-      const made: StoredCharacter = {
-        id: context.newId(),
-        ownerId: context.principal.userId,
-        version: 1,
-        visibility: input.visibility ?? "private",
-        card,
-        createdAt: at,
-        updatedAt: at,
-        deletedAt: null,
+      return toCharacter(await insertOnce({ card, visibility: input.visibility, avatar: null }, context));
+    },
+
+    async import(sent, context) {
+      const { card, picture, report } = readCardFile(sent);
+      const { avatar, warnings } = await pictures.keep(picture);
+      failpoint("k19");
+      const stored = await insertOnce({ card, avatar }, context);
+      return {
+        character: toCharacter(stored),
+        report: { ...report, warnings: [...report.warnings, ...warnings] },
       };
-      const kept = await sql.write(async (tx) => {
-        // The call was made before and its answer was lost in a kill: the id is derived from its key.
-        const earlier = await repository.newest(tx, made.id);
-        if (earlier?.ownerId === made.ownerId) return earlier;
-        await repository.insert(tx, made);
-        return made;
-      });
-      return toCharacter(kept);
+    },
+
+    async export({ character_id, format = "json" }, context) {
+      const stored = await visible(character_id, context);
+      const { name } = fieldsOf(stored.card);
+      return {
+        type: format === "png" ? "image/png" : "application/json",
+        name: fileName(name, format),
+        read: async () =>
+          format === "png"
+            ? writeCardPng(stored.card, await pictures.forExport(stored, name))
+            : writeCardJson(stored.card),
+      };
+    },
+
+    async avatar({ character_id, size = "full", v }, context) {
+      return pictures.answer(await visible(character_id, context), size, v);
     },
 
     async list({ q, tag, cursor, limit }, context) {
@@ -116,12 +183,7 @@ export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Ch
     },
 
     async get({ character_id, version }, context) {
-      const { userId } = context.principal;
-      const stored = isId(character_id)
-        ? await repository.visible(sql.read, character_id, userId, version)
-        : null;
-      if (!stored) throw missing(version);
-      return toCharacter(stored);
+      return toCharacter(await visible(character_id, context, version));
     },
 
     async update({ character_id, visibility, ...fields }, context) {
@@ -176,9 +238,15 @@ export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Ch
 
     async exportOwnedBy(userId) {
       const exported: ExportedCharacter[] = [];
+      let pictureBytesLeft = EXPORTED_PICTURE_BYTES_MAX;
       for (const id of await repository.idsOf(sql.read, userId)) {
         const versions = await repository.versions(sql.read, id);
-        if (versions[0]) exported.push(toExport(versions[0], versions));
+        const [first] = versions;
+        if (!first) continue;
+        const picture = first.avatar && (await blobs.get(first.avatar.picture));
+        const isTaken = picture !== null && picture.length <= pictureBytesLeft;
+        if (isTaken) pictureBytesLeft -= picture.length;
+        exported.push(toExport(first, versions, isTaken ? picture : null));
       }
       return exported;
     },
@@ -195,6 +263,8 @@ export function createCharacters({ sql, clock }: { sql: Sql; clock: Clock }): Ch
       });
       forget(null);
     },
+
+    sweepPictures: pictures.sweep,
   };
 }
 
@@ -212,6 +282,7 @@ async function seed(
       version: 1,
       visibility: "public",
       card,
+      avatar: null,
       createdAt: at,
       updatedAt: at,
     } as const;

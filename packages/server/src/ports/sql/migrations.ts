@@ -120,4 +120,10 @@ export const migrations: readonly (readonly string[])[] = [
        select 1 from characters c where c.id = character_id and c.version = character_versions.version
      )`,
   ],
+  [
+    "alter table characters add column avatar text",
+    "alter table characters add column avatar_thumb text",
+    "create index characters_avatar on characters (avatar) where avatar is not null",
+    "create index characters_avatar_thumb on characters (avatar_thumb) where avatar_thumb is not null",
+  ],
 ];

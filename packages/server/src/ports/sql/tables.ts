@@ -94,6 +94,10 @@ export interface CharactersTable {
   search_text: string;
   /** JSON array, lower case. */
   tags: string;
+  /** The blob of its picture, a PNG. */
+  avatar: string | null;
+  /** The blob of the same picture in small; null where the picture itself is small. */
+  avatar_thumb: string | null;
   created_at: number;
   updated_at: number;
   deleted_at: number | null;

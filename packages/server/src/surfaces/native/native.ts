@@ -1,8 +1,10 @@
+import { hash } from "node:crypto";
 import {
   type CallContext,
   type Contract,
   closed,
   contract,
+  type FileAnswer,
   type ParleyApi,
   type Principal,
   type Route,
@@ -19,6 +21,7 @@ import type { CredentialHeaders } from "../../modules/users/users.ts";
 import { credentialsOf } from "../credentials.ts";
 import { createContext } from "./context.ts";
 import { createEventStreams, type EventStreams } from "./event-stream.ts";
+import { sendFile } from "./file-answer.ts";
 import { lazyValidator, readQuery } from "./validator.ts";
 
 type Handler = (input: unknown, context: CallContext) => Promise<unknown>;
@@ -34,6 +37,8 @@ export interface NativeUses {
   /** The ids that a call makes under its key: the same whenever it is repeated. */
   derivedIds(principal: string, route: string, key: string): () => string;
   clock: Clock;
+  /** The largest file that a call takes. */
+  uploadBytesMax: number;
   /** Throws `draining` once the server is stopping. */
   checkOpen(): void;
   openStreams: { opened(): void; closed(): void };
@@ -64,6 +69,7 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
     method: route.method,
     url: fastifyPath(route.path),
     ...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
+    ...(route.fileTypes && { bodyLimit: uses.uploadBytesMax, config: { fileTypes: route.fileTypes } }),
     onRequest: admit(uses, route),
     handler: async (request, reply) => {
       const input = readInput(request);
@@ -85,13 +91,14 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
       else {
         const hasSecret = route.hasSecret ?? false;
         const done = await uses.idempotency.run(
-          { principal, route: template, key, body: input, hasSecret },
+          { principal, route: template, key, body: route.fileTypes ? named(input) : input, hasSecret },
           work,
         );
         if (done.isReplay) context.markReplayed();
         answer = done;
       }
       const { status, body } = answer;
+      if (route.answersFile) return sendFile(request, reply, body as FileAnswer);
       if (route.streams === "on_accept" && wantsEvents(request) && hasTurn(body)) {
         return sendEvents(uses, request, reply, body.turn.id, after);
       }
@@ -152,6 +159,10 @@ function inputReader(route: Route): (request: FastifyRequest) => Record<string, 
       checkQuery(query);
       input = { ...input, ...query };
     }
+    if (route.fileTypes) {
+      if (!request.body) throw new Problem("validation_failed", "The call needs a file as its body.");
+      input = { ...(request.body as object), ...input };
+    }
     if (checkBody) {
       const body = request.body ?? (route.isBodyOptional ? {} : undefined);
       if (body === undefined)
@@ -164,6 +175,12 @@ function inputReader(route: Route): (request: FastifyRequest) => Record<string, 
     return input;
   };
 }
+
+/** What stands for a file where its input is compared. */
+const named = (input: Record<string, unknown>) => ({
+  ...input,
+  file: hash("sha256", input.file as Uint8Array, "hex"),
+});
 
 /** A malformed id answers as one that is not there: in the words of the modules. */
 const missing = (param: string) => new Problem("not_found", `There is no such ${param.replace(/_id$/, "")}.`);

@@ -58,7 +58,11 @@ test("a start with nothing new writes nothing", async () => {
     return world.sql.write(work);
   };
   const { createCharacters } = await import("../characters.ts");
-  await createCharacters({ sql: { ...world.sql, write }, clock: world.clock }).seedStarters();
+  await createCharacters({
+    sql: { ...world.sql, write },
+    blobs: world.blobs,
+    clock: world.clock,
+  }).seedStarters();
   expect(writes).toBe(0);
 });
 

@@ -1,0 +1,131 @@
+import { CHARACTER_BYTES_MAX, type ImportReport, type SentFile } from "@parley-chat/sdk/contract";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import { decodeBase64 } from "../../kit/base64.ts";
+import {
+  isPng,
+  type Png,
+  type PngChunk,
+  PngError,
+  pictureChunks,
+  readPng,
+  writePng,
+} from "../../kit/png/chunks.ts";
+import { keywordOf, textChunk, textOf } from "../../kit/png/text.ts";
+import { type Card, fileOf, type Json, specOf } from "./card.ts";
+import { interpretCard, type ReadCard, type Warning } from "./card-import.ts";
+import { parseCardJson } from "./card-json.ts";
+import { forV2 } from "./card-v2.ts";
+
+/** Base64 of the largest card. */
+const TEXT_BYTES_MAX = Math.ceil((CHARACTER_BYTES_MAX * 4) / 3) + 4;
+
+export interface ReadFile {
+  readonly card: Card;
+  /** The picture alone: nothing in it tells of the card. */
+  readonly picture: { readonly png: Png; readonly bytes: Uint8Array } | null;
+  readonly report: ImportReport;
+}
+
+/**
+ * Reads a card file: JSON, or a PNG with the card in a text chunk. Throws `invalid_card` with one
+ * sentence for people.
+ */
+export function readCardFile({ file, type }: SentFile): ReadFile {
+  if (type !== "image/png") {
+    if (isPng(file)) throw refuse("The file is a picture: send it as image/png.");
+    const { card, format, warnings } = interpretCard(parseCardJson(file));
+    return { card, picture: null, report: { format, warnings: [...warnings] } };
+  }
+  try {
+    return readPicture(file);
+  } catch (error) {
+    if (error instanceof PngError) throw refuse(error.message);
+    throw error;
+  }
+}
+
+function readPicture(file: Uint8Array): ReadFile {
+  const png = readPng(file);
+  const { card, format, warnings } = cardIn(png);
+  const shown = pictureChunks(png.chunks);
+  return {
+    card,
+    picture: { png: { ...png, chunks: shown }, bytes: writePng(shown) },
+    report: { format, warnings: [...warnings, ...warningsOf(png)] },
+  };
+}
+
+/** The card in a picture: `ccv3` before `chara`, the first of each (V3 specification). */
+function cardIn({ chunks }: Png): ReadCard {
+  const first = (keyword: string) => chunks.find((chunk) => keywordOf(chunk)?.toLowerCase() === keyword);
+  const [v3, v2] = [first("ccv3"), first("chara")];
+  const chosen = v3 ?? v2;
+  if (!chosen)
+    throw refuse("The picture holds no character card; perhaps the program that saved it took it out.");
+  const read = interpretCard(parseCardJson(jsonIn(chosen)));
+  return v3 && v2 ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, v2)] } : read;
+}
+
+/** Base64 as the specifications have it, or bare JSON as some programs write it. */
+function jsonIn(chunk: PngChunk): Uint8Array {
+  const text = textOf(chunk, TEXT_BYTES_MAX);
+  if (text[0] === 0x7b) return text;
+  const json = decodeBase64(text);
+  if (!json) throw refuse("The card in the picture is not valid base64: it is damaged.");
+  return json;
+}
+
+const COMPARED = ["name", "description", "personality", "scenario", "first_mes", "mes_example"] as const;
+
+/** The card is the one in `ccv3`; whoever edited only the older copy should hear of it. */
+function disagreements(card: Card, older: PngChunk): Warning[] {
+  try {
+    const other = interpretCard(parseCardJson(jsonIn(older))).card.data;
+    const field = COMPARED.find((name) => (card.data[name] ?? "") !== (other[name] ?? ""));
+    return field === undefined
+      ? []
+      : [
+          {
+            code: "copies_differ",
+            path: `data.${field}`,
+            message: "is not the same in both copies of the card; the newer one (ccv3) was taken",
+          },
+        ];
+  } catch {
+    return [
+      { code: "copy_damaged", path: "chara", message: "cannot be read; the newer copy (ccv3) was taken" },
+    ];
+  }
+}
+
+function* warningsOf({ chunks, trailingBytes }: Png): Generator<Warning> {
+  if (chunks.some((chunk) => keywordOf(chunk)?.startsWith("chara-ext-asset_"))) {
+    yield { code: "assets_not_kept", path: "", message: "The files inside the picture were not kept." };
+  }
+  if (trailingBytes > 0) {
+    const message = `${trailingBytes} bytes behind the end of the picture were not kept.`;
+    yield { code: "trailing_data", path: "", message };
+  }
+}
+
+/** A card as a JSON file. */
+export const writeCardJson = (card: Card): Uint8Array => Buffer.from(JSON.stringify(fileOf(card), null, 2));
+
+/**
+ * A card inside a picture: `chara` for every reader and, for V3, `ccv3` for those who know it.
+ * @param picture a PNG without a card
+ */
+export function writeCardPng(card: Card, picture: Uint8Array): Uint8Array {
+  const chunks = pictureChunks(readPng(picture).chunks);
+  const file = fileOf(card);
+  const texts =
+    specOf(card).spec === "chara_card_v2"
+      ? [textChunk("chara", encoded(file))]
+      : [textChunk("chara", encoded(forV2(file))), textChunk("ccv3", encoded(file))];
+  const end = chunks.findIndex(({ type }) => type === "IEND");
+  return writePng([...chunks.slice(0, end), ...texts, ...chunks.slice(end)]);
+}
+
+const encoded = (file: Json): string => Buffer.from(JSON.stringify(file)).toString("base64");
+
+const refuse = (sentence: string) => new Problem("invalid_card", sentence);

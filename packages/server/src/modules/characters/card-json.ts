@@ -1,0 +1,35 @@
+import { isUtf8 } from "node:buffer";
+import { Problem } from "@parley-chat/sdk/contract/problem";
+import { scanJson } from "../../kit/json-scan.ts";
+import { firstUnsafe } from "./json-safety.ts";
+
+/** Deeper nesting is no card. */
+const DEPTH_MAX = 100;
+/** The largest card books in use have some 50,000 fields; each costs memory far beyond its bytes. */
+const PARTS_MAX = 250_000;
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+const refuse = (sentence: string, cause?: unknown) =>
+  new Problem("invalid_card", sentence, cause === undefined ? {} : { cause });
+
+/** The JSON of a card, safe to keep and to send out again. Throws `invalid_card`. */
+export function parseCardJson(bytes: Uint8Array): unknown {
+  const raw = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(3) : bytes;
+  if (raw.length === 0) throw refuse("The card is empty.");
+  if (!isUtf8(raw)) throw refuse("The card is not text in UTF-8: it is damaged, or no card.");
+  const { depth, parts } = scanJson(raw, { depth: DEPTH_MAX, parts: PARTS_MAX });
+  if (depth > DEPTH_MAX) throw refuse(`The card is nested more than ${DEPTH_MAX} deep.`);
+  if (parts > PARTS_MAX) throw refuse(`The card has more than ${PARTS_MAX} fields and items.`);
+  const value = parse(raw);
+  const unsafe = firstUnsafe(value);
+  if (unsafe) throw refuse(`${unsafe.path.slice(0, 200).toWellFormed() || "The card"} ${unsafe.message}.`);
+  return value;
+}
+
+function parse(raw: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("utf8"));
+  } catch (error) {
+    throw refuse("The card is not valid JSON: it is damaged, or no card.", error);
+  }
+}

@@ -1,0 +1,54 @@
+import { mkdtemp, readdir, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { manualClock } from "../../kit/clock.ts";
+import { blobsConformance } from "./conformance.ts";
+import { createFileBlobs } from "./file.ts";
+
+const newFolder = async () => join(await mkdtemp(join(tmpdir(), "parley-blobs-")), "blobs");
+
+blobsConformance(async () => {
+  const clock = manualClock();
+  return {
+    blobs: await createFileBlobs({ folder: await newFolder(), clock }),
+    now: clock.now,
+    pass: async (ms) => clock.jump(ms),
+  };
+});
+
+test("a start removes what a kill left half written, and keeps what was stored", async () => {
+  const folder = await newFolder();
+  const open = () => createFileBlobs({ folder, clock: manualClock() });
+  const name = await (await open()).put(new Uint8Array([1, 2, 3]));
+  await writeFile(join(folder, "drafts", "1"), "half");
+  const again = await open();
+  expect(await readdir(join(folder, "drafts"))).toEqual([]);
+  expect(await again.get(name)).toEqual(Buffer.from([1, 2, 3]));
+});
+
+test("nobody else on the machine can read a blob", async () => {
+  const folder = await newFolder();
+  const blobs = await createFileBlobs({ folder, clock: manualClock() });
+  const name = await blobs.put(new Uint8Array([1]));
+  const modes = await Promise.all(
+    [folder, join(folder, name.slice(0, 2)), join(folder, name.slice(0, 2), name)].map(
+      async (path) => (await stat(path)).mode & 0o077,
+    ),
+  );
+  expect(modes).toEqual([0, 0, 0]);
+});
+
+test("a disk that refuses is storage_unavailable, and leaves no draft", async () => {
+  const folder = await newFolder();
+  const blobs = await createFileBlobs({ folder, clock: manualClock() });
+  const bytes = new Uint8Array([1]);
+  const name = await blobs.put(bytes);
+  await blobs.removeStoredBefore(name, Number.POSITIVE_INFINITY);
+  // A file in the place of its folder stands for a disk that takes nothing.
+  const { rm } = await import("node:fs/promises");
+  await rm(join(folder, name.slice(0, 2)), { recursive: true });
+  await writeFile(join(folder, name.slice(0, 2)), "");
+  await expect(blobs.put(bytes)).rejects.toThrow();
+  expect(await readdir(join(folder, "drafts"))).toEqual([]);
+});

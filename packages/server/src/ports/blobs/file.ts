@@ -1,0 +1,109 @@
+import { hash as hashOf } from "node:crypto";
+import { mkdir, open, opendir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../kit/clock.ts";
+import { createKeyedQueue } from "../../kit/keyed-queue.ts";
+import { storageProblem } from "../../kit/sqlite/errors.ts";
+import type { Blobs } from "./blobs.ts";
+
+const HASH = /^[0-9a-f]{64}$/;
+const DRAFTS = "drafts";
+
+/**
+ * Blobs as files of one folder that this process has for itself, in 256 folders by their first digits.
+ * A file's time of change is when it was last stored.
+ */
+export async function createFileBlobs(uses: { folder: string; clock: Clock }): Promise<Blobs> {
+  const { folder, clock } = uses;
+  const inTurn = createKeyedQueue();
+  const pathOf = (hash: string) => join(folder, hash.slice(0, 2), hash);
+  let drafts = 0;
+
+  // What a kill left half written; nobody else writes here.
+  await rm(join(folder, DRAFTS), { recursive: true, force: true });
+  await makeFolder(join(folder, DRAFTS));
+
+  async function store(hash: string, bytes: Uint8Array): Promise<void> {
+    const path = pathOf(hash);
+    if (await touch(path, clock.now())) return;
+    const draft = join(folder, DRAFTS, String(++drafts));
+    try {
+      await writeSynced(draft, bytes, clock.now());
+      await makeFolder(dirname(path));
+      await rename(draft, path);
+      await sync(dirname(path));
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw storageProblem(error) ?? error;
+    }
+  }
+
+  return {
+    name: "file",
+    async put(bytes) {
+      const hash = hashOf("sha256", bytes, "hex");
+      await inTurn(hash, () => store(hash, bytes));
+      return hash;
+    },
+    get: async (hash) => (HASH.test(hash) ? orNull(readFile(pathOf(hash))) : null),
+    async *storedBefore(time) {
+      for await (const shard of await opendir(folder)) {
+        if (!/^[0-9a-f]{2}$/.test(shard.name)) continue;
+        for await (const { name } of await opendir(join(folder, shard.name))) {
+          if (HASH.test(name) && (await storedAt(pathOf(name))) < time) yield name;
+        }
+      }
+    },
+    removeStoredBefore: (hash, time) =>
+      inTurn(hash, async () => {
+        if (!HASH.test(hash) || !((await storedAt(pathOf(hash))) < time)) return false;
+        await rm(pathOf(hash), { force: true });
+        return true;
+      }),
+  };
+}
+
+/** Milliseconds since 1970; what is not there was never stored. */
+const storedAt = async (path: string): Promise<number> =>
+  (await orNull(stat(path)))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+
+async function touch(path: string, time: number): Promise<boolean> {
+  return (await orNull(utimes(path, time / 1_000, time / 1_000))) !== null;
+}
+
+async function writeSynced(path: string, bytes: Uint8Array, time: number): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.utimes(time / 1_000, time / 1_000);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes a folder that is still there after a power failure. */
+async function makeFolder(path: string): Promise<void> {
+  if ((await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined) await sync(dirname(path));
+}
+
+/** A new name in a folder is durable once the folder is synced; not every system can do that (Windows). */
+async function sync(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The result, or null where there is no such file. */
+async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
