@@ -72,7 +72,7 @@ export class Session implements PeerSession {
     this.#holdOrGoOn();
     try {
       const answer = await this.#do(id, frame);
-      if (answer && id !== undefined) this.#write({ ...answer, type: "ack", id });
+      if (answer && id !== undefined) this.#write({ type: "ack", ...answer, id });
     } catch (error) {
       this.#refuse(id, error);
     } finally {
