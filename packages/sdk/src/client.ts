@@ -139,10 +139,7 @@ async function problemOf(response: Response): Promise<Problem> {
   if (document === null || !(document.code in problems)) {
     return new Problem("internal", `The server answered ${response.status} without saying why.`);
   }
-  return new Problem(document.code, document.detail, {
-    ...(document.errors && { errors: document.errors }),
-    ...(document.retry_after_s !== undefined && { retryAfterS: document.retry_after_s }),
-  });
+  return Problem.fromDocument(document);
 }
 
 const RETRIES_MAX = 10;

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { realtimeSocket } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { version } from "./cli/version.ts";
 import type { Config } from "./config.ts";
@@ -15,6 +17,8 @@ import { createIdempotency, derivedIds } from "./modules/idempotency/idempotency
 import { createMessages } from "./modules/messages/messages.ts";
 import { createModels } from "./modules/models/models.ts";
 import { createRetryBudget } from "./modules/models/retry-budget.ts";
+import { createNews } from "./modules/realtime/news.ts";
+import { createRealtime } from "./modules/realtime/realtime.ts";
 import { createFitCheck } from "./modules/turns/fit-check.ts";
 import { greetingOf } from "./modules/turns/prompt/greeting.ts";
 import type { TurnReports } from "./modules/turns/turn-uses.ts";
@@ -27,7 +31,9 @@ import { openMessageStore } from "./ports/message-store/index.ts";
 import { openPubSub } from "./ports/pubsub/index.ts";
 import { openSql } from "./ports/sql/index.ts";
 import { createGateway } from "./roles/gateway.ts";
+import { createRealtimeRole } from "./roles/realtime/realtime.ts";
 import { serveNative } from "./surfaces/native/native.ts";
+import { createSockets } from "./surfaces/native/socket/sockets.ts";
 import { serveOps } from "./surfaces/ops/ops.ts";
 import { serveWeb } from "./surfaces/ops/web.ts";
 
@@ -116,6 +122,9 @@ export async function compose(
       }),
     },
   });
+  const news = createNews({ pubsub });
+  const onActivity = (conversationId: string, userId: string) =>
+    news.tellUser(userId, { type: "conversation.active", conversationId });
   const turns = createTurns({
     store,
     clock,
@@ -132,6 +141,7 @@ export async function compose(
     replyTokensMax: config.replyTokensMax,
     attemptsMax: ATTEMPTS_MAX,
     runningMax: RUNNING_TURNS_MAX,
+    onActivity,
     reports: reportTo(log, metrics),
   });
   const conversations = createConversations({
@@ -140,6 +150,14 @@ export async function compose(
     estimateTokens,
     displayName: users.displayName,
     stopTurns: turns.stopAll,
+    onChange(what, conversation, userId) {
+      if (what !== "deleted") {
+        news.tellUser(userId, { type: `conversation.${what}`, conversationId: conversation.id });
+        return;
+      }
+      news.tellConversation(conversation.id, { type: "conversation.deleted" });
+      news.tellUser(userId, { type: "conversation.deleted", conversation });
+    },
     async greeter(characterId, userId) {
       const character = await characters.visibleTo(characterId, userId);
       if (!character || character.isDeleted) return null;
@@ -170,10 +188,15 @@ export async function compose(
       ],
     }),
     turnAccepted: turns.accepted,
+    onChange(what, { id, conversation_id }, userId) {
+      if (what !== "regenerated") news.tellConversation(conversation_id, { type: what, messageId: id });
+      onActivity(conversation_id, userId);
+    },
     placesMax: config.messagesPerConversationMax,
     openTurnsMax: OPEN_TURNS_MAX,
   });
 
+  const realtime = createRealtime({ kv, random: randomBytes });
   let isDraining = false;
   let boundPort = config.port;
   const createSignInLink = async () => {
@@ -181,17 +204,51 @@ export async function compose(
     return `${config.publicUrl ?? `http://localhost:${boundPort}`}/app/sign-in#code=${code}`;
   };
   const control = createControl({ secret: secrets.control });
+  const checkOpen = () => {
+    if (isDraining) throw new Problem("draining", undefined, { retryAfterS: 2 });
+  };
+  const onProblem = (
+    problem: Problem,
+    { id, method, route }: { id: string; method: string; route: string },
+  ) => {
+    if (problem.code === "storage_unavailable") reportRefusedWrite();
+    if (problem.code !== "internal") return;
+    log.error("a call failed", { request_id: id, method, route, error: problem.cause });
+  };
+  const sockets = createSockets({
+    api: { conversations, messages, turns },
+    news,
+    clock,
+    resume: turns.resume,
+    underWay: turns.underWay,
+    watch: turns.watch,
+    readMessage: store.message,
+    readConversation: store.conversation,
+    checkOpen,
+    onProblem: (problem, id) => onProblem(problem, { id, method: "frame", route: realtimeSocket.path }),
+    onTrouble: (error) => log.error("a frame could not be made", { error }),
+  });
+  const realtimeRole = createRealtimeRole({
+    clock,
+    allowedOrigins: config.allowedOrigins,
+    publicUrl: config.publicUrl,
+    socketsPerUserMax: config.socketsPerUserMax,
+    checkOpen,
+    takeTicket: realtime.takeTicket,
+    isAlive: users.isAlive,
+    onRevoked: users.onRevoked,
+    open: sockets.open,
+    onProblem,
+    openSockets: metrics.openSockets,
+  });
   const gateway = createGateway({
     clock,
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
     allowedOrigins: config.allowedOrigins,
-    onProblem(problem, { id, method, route }) {
-      if (problem.code === "storage_unavailable") reportRefusedWrite();
-      if (problem.code !== "internal") return;
-      log.error("a call failed", { request_id: id, method, route, error: problem.cause });
-    },
+    upgrades: realtimeRole,
+    onProblem,
     onAnswered(call) {
       metrics.answered(call);
       log.debug("answered", {
@@ -214,6 +271,7 @@ export async function compose(
             messages,
             turns,
             models,
+            realtime,
           },
           checkCursor: turns.checkCursor,
           follow: turns.follow,
@@ -224,9 +282,7 @@ export async function compose(
           derivedIds,
           clock,
           uploadBytesMax: config.uploadBytesMax,
-          checkOpen() {
-            if (isDraining) throw new Problem("draining", undefined, { retryAfterS: 2 });
-          },
+          checkOpen,
           openStreams: metrics.openStreams,
         }),
       (app) =>
@@ -292,6 +348,7 @@ export async function compose(
       isDraining = true;
       const startedMs = clock.monotonic();
       await turns.drain(config.drainTimeoutMs);
+      await realtimeRole.close();
       await gateway.close(Math.max(0, config.drainTimeoutMs - (clock.monotonic() - startedMs)));
       stopHousekeeping();
       stopSweeping();

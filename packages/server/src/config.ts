@@ -104,6 +104,12 @@ export const groups = {
       max: 1_000_000,
       about: "Places for messages in one conversation, replies and deleted ones included.",
     }),
+    socketsPerUserMax: integer("PARLEY_SOCKETS_PER_USER_MAX", {
+      default: "20000",
+      min: 1,
+      max: 1_000_000,
+      about: "Sockets that one user may have open at a time, over all tabs and programs.",
+    }),
     uploadBytesMax: integer("PARLEY_UPLOAD_BYTES_MAX", {
       default: "16777216",
       min: 1_024,

@@ -1,7 +1,9 @@
 import { eventSchemas } from "./event-schemas.ts";
+import { clientFrames, serverFrames } from "./frames.ts";
 import { contract } from "./index.ts";
 import { ops } from "./ops.ts";
 import { type ProblemCode, problems } from "./problem.ts";
+import { realtimeSocket } from "./realtime.ts";
 import type { Access, Route } from "./route.ts";
 import { turnEvents } from "./turns.ts";
 
@@ -44,6 +46,8 @@ export interface Operation {
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   /** Who may call: `public`, `signed_in`, or the scope that a credential needs. */
   readonly "x-access": Access;
+  /** Of the socket: what goes over it, either way. */
+  readonly "x-frames"?: { readonly client: SchemaObject; readonly server: SchemaObject };
   readonly parameters: readonly Parameter[];
   readonly requestBody?: {
     readonly required: boolean;
@@ -76,6 +80,17 @@ export function openApiDocument({ version }: { version: string }): OpenApiDocume
     description: "One event of a turn; over Server-Sent Events its type is the name of the event.",
     anyOf: Object.values(eventSchemas).map(({ schema }) => hoist(schema)),
   };
+  schemas.ClientFrame = {
+    description: "A frame that a client sends over the socket.",
+    anyOf: Object.values(clientFrames).map(({ schema }) => hoist(schema)),
+  };
+  schemas.ServerFrame = {
+    description: "A frame that the server sends over the socket: one of its own, or an event of a turn.",
+    anyOf: [
+      ...Object.values(serverFrames).map(({ schema }) => hoist(schema)),
+      { $ref: "#/components/schemas/TurnEvent" },
+    ],
+  };
   const paths: Record<string, Record<string, Operation>> = {};
   for (const [noun, name, route] of everyRoute()) {
     paths[route.path] ??= {};
@@ -102,6 +117,7 @@ function* everyRoute(): Generator<[noun: string, name: string, route: Route]> {
   for (const [noun, routes] of Object.entries({ ...contract, ops })) {
     for (const [name, route] of Object.entries<Route>(routes)) yield [noun, name, route];
     if (noun === "turns") yield [noun, "events", turnEvents];
+    if (noun === "realtime") yield [noun, "connect", realtimeSocket];
   }
 }
 
@@ -119,6 +135,12 @@ function operation(noun: string, name: string, route: Route, hoist: Hoist): Oper
     ...(route.details !== undefined && { description: route.details }),
     security: route.access === "public" ? [] : [{ bearer: [] }, { api_key: [] }],
     "x-access": route.access,
+    ...(route.path === realtimeSocket.path && {
+      "x-frames": {
+        client: { $ref: "#/components/schemas/ClientFrame" },
+        server: { $ref: "#/components/schemas/ServerFrame" },
+      },
+    }),
     parameters: parameters(route, hoist),
     ...(route.body && {
       requestBody: {
@@ -198,6 +220,7 @@ function answers(route: Route, hoist: Hoist): Record<string, Answer> {
 }
 
 const STATUS_TEXTS: Record<string, string> = {
+  101: "The socket is open",
   200: "OK",
   201: "Created",
   202: "Accepted",

@@ -27,6 +27,7 @@ export const problems = {
   too_many_characters: [422, "A conversation holds one character for now", false],
   message_exceeds_context: [422, "The message does not fit the model's window", false],
   idempotency_key_reused: [422, "This Idempotency-Key was used with another body", false],
+  upgrade_required: [426, "This address takes WebSockets", false],
   rate_limited: [429, "Too many requests", true],
   internal: [500, "Something went wrong on our side", true],
   provider_unavailable: [503, "The model provider cannot be reached", true],
@@ -102,6 +103,14 @@ export class Problem extends Error {
       ...(this.errors && { errors: this.errors }),
       ...(this.retryAfterS !== undefined && { retry_after_s: this.retryAfterS }),
     };
+  }
+
+  /** The problem that a document tells of; a code that this version does not know becomes `internal`. */
+  static fromDocument(document: ProblemDocument): Problem {
+    return new Problem(document.code in problems ? document.code : "internal", document.detail, {
+      ...(document.errors && { errors: document.errors }),
+      ...(document.retry_after_s !== undefined && { retryAfterS: document.retry_after_s }),
+    });
   }
 
   /** What is not a `Problem` becomes `internal` with a fixed text; the cause stays private. */

@@ -6,6 +6,7 @@ export interface Metrics {
   /** A request was answered; `route` is the pattern of the path, never the path itself. */
   answered(call: { method: string; route: string; status: number; durationMs: number }): void;
   readonly openStreams: { opened(): void; closed(): void };
+  readonly openSockets: { opened(): void; closed(): void };
   /** A turn reached its outcome. */
   turnEnded(turn: { status: string; provider: string; promptTokens: number; completionTokens: number }): void;
   /** The first text of a reply came from the provider. */
@@ -21,17 +22,20 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const requests = histogram("parley_http_request_duration_seconds", "Time to answer a request.");
   const streams = counter("parley_open_streams", "Event streams that are open.", "gauge");
+  const sockets = counter("parley_open_sockets", "Sockets that are open.", "gauge");
   const turns = counter("parley_turns_total", "Turns by their outcome.");
   const tokens = counter("parley_tokens_total", "Tokens of prompts and replies.");
   const firstTokens = histogram("parley_first_token_seconds", "Time to the first text of a reply.");
-  const own = [requests, streams, turns, tokens, firstTokens];
+  const own = [requests, streams, sockets, turns, tokens, firstTokens];
   streams.add({}, 0);
+  sockets.add({}, 0);
   let ofProcess: Promise<() => Promise<string>> | undefined;
 
   return {
     answered: ({ method, route, status, durationMs }) =>
       requests.observe({ method, route, status }, durationMs / 1_000),
     openStreams: { opened: () => streams.add({}, 1), closed: () => streams.add({}, -1) },
+    openSockets: { opened: () => sockets.add({}, 1), closed: () => sockets.add({}, -1) },
     turnEnded({ status, provider, promptTokens, completionTokens }) {
       turns.add({ status, provider }, 1);
       tokens.add({ kind: "prompt", provider }, promptTokens);

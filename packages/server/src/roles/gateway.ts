@@ -1,5 +1,11 @@
-import { type Server as HttpServer, maxHeaderSize, type ServerResponse } from "node:http";
+import {
+  type Server as HttpServer,
+  type IncomingMessage,
+  maxHeaderSize,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { SentFile } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import Fastify, {
@@ -11,13 +17,13 @@ import Fastify, {
 import type { Clock } from "../kit/clock.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
+import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
 const REFUSED_BODY_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 export interface GatewayUses {
   clock: Clock;
@@ -28,6 +34,12 @@ export interface GatewayUses {
   allowedOrigins: readonly string[];
   /** Every surface that this process serves. */
   surfaces: readonly ((app: FastifyInstance) => void)[];
+  /** Whoever takes connections that ask for another protocol. */
+  upgrades: {
+    /** Where false, the request is served like all others. */
+    isMeant(request: IncomingMessage): boolean;
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  };
   onProblem(problem: Problem, request: { id: string; method: string; route: string }): void;
   onAnswered(call: {
     method: string;
@@ -52,6 +64,7 @@ export interface Gateway {
 export function createGateway(uses: GatewayUses): Gateway {
   const app = Fastify({
     logger: false,
+    http: { shouldUpgradeCallback: uses.upgrades.isMeant },
     trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
     bodyLimit: BODY_BYTES_MAX,
     // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
@@ -59,16 +72,14 @@ export function createGateway(uses: GatewayUses): Gateway {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     requestIdHeader: false,
-    genReqId: (request) => {
-      const given = request.headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
-    },
+    genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: true,
     // The answer of the router to a path that is no URL.
     frameworkErrors: (error, request, reply) => renderError(error, request, reply),
     clientErrorHandler: refuseConnection,
   });
   app.decorateRequest("principal", null);
+  app.server.on("upgrade", uses.upgrades.upgrade);
   const calls = trackCalls(app.server, uses.clock);
   readBodiesAsJson(app);
 
@@ -223,19 +234,12 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const isTooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const status = isTooLarge
-    ? "431 Request Header Fields Too Large"
-    : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-      ? "408 Request Timeout"
-      : "400 Bad Request";
-  const requestId = newId();
   const problem = new Problem("invalid_json", "What came is not a request that this server can read.");
-  const body = JSON.stringify({ ...problem.toDocument(requestId), status: Number(status.slice(0, 3)) });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${requestId}\r\ncontent-type: application/problem+json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  answerRaw(socket, { ...problem.toDocument(newId()), status: statusOf(error.code) });
 }
+
+const statusOf = (code: string | undefined): number =>
+  code === "HPE_HEADER_OVERFLOW" ? 431 : code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
 
 const CORS_METHODS = "GET, POST, PATCH, DELETE";
 const CORS_HEADERS =

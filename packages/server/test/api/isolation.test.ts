@@ -96,6 +96,7 @@ const bodies: Record<string, (ids: Record<string, string>) => object> = {
   "messages.send": (ids) => ({ content: "taken over", parent_id: ids.reply_id }),
   "messages.regenerate": () => ({}),
   "turns.stop": () => ({}),
+  "realtime.createTicket": () => ({}),
 };
 
 const pathOf = (route: Route, ids: Record<string, string>) =>

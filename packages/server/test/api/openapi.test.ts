@@ -1,7 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { contract, ops, problems, type Route, turnEvents } from "@parley-chat/sdk/contract";
+import {
+  contract,
+  ops,
+  problems,
+  type Route,
+  realtimeSocket,
+  type Ticket,
+  turnEvents,
+} from "@parley-chat/sdk/contract";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSocket } from "../realtime/socket.ts";
 import { OWNER_KEY, type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
 import {
@@ -132,6 +141,7 @@ describe("the document", () => {
     const expected = [
       ...everyRoute(),
       { name: "turns.events", route: turnEvents as Route },
+      { name: "realtime.connect", route: realtimeSocket as Route },
       ...Object.entries(ops).map(([name, route]) => ({ name: `ops.${name}`, route: route as Route })),
     ];
     for (const { name, route } of expected) {
@@ -304,6 +314,10 @@ describe("real answers are as the document says", () => {
     await documented("GET", "/api/v2/messages/{message_id}", { params: message });
     await documented("POST", "/api/v2/messages/{message_id}/regenerate", { params: message });
     await documented("GET", "/api/v2/models");
+    const ticket = await documented<Ticket>("POST", "/api/v2/realtime/tickets");
+    await documented("GET", "/api/v2/realtime", { token: undefined });
+    (await openSocket(server, { ticket: ticket.body.ticket })).close();
+    exercised.add("realtime.connect 101");
 
     upstream.onCall = ({ response }) => void response.writeHead(400).end("{}");
     await send({ content: "Fails." }, { accept: "text/event-stream" });

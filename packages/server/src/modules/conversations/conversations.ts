@@ -23,6 +23,8 @@ export interface ConversationUses {
   displayName(userId: string): Promise<string>;
   estimateTokens(text: string): number;
   stopTurns(conversationId: string, turnIds: readonly string[]): Promise<void>;
+  /** Told after it was stored; of a deleted one what is left: no text. */
+  onChange(what: "created" | "updated" | "deleted", conversation: Conversation, userId: string): void;
 }
 
 export interface Conversations extends Api<typeof conversations> {
@@ -48,8 +50,10 @@ export function createConversations(uses: ConversationUses): Conversations {
   }
 
   const remove = async (id: string, userId: string): Promise<boolean> => {
+    const last = isId(id) ? await store.conversation(id, userId) : null;
     const deleted = await store.deleteConversation(id, userId, clock.now());
     await uses.stopTurns(id, deleted.openTurnIds);
+    if (last) uses.onChange("deleted", emptied(last), userId);
     return deleted.wasThere;
   };
 
@@ -82,7 +86,7 @@ export function createConversations(uses: ConversationUses): Conversations {
       if (!greeter) throw Problem.invalid("character_ids.0", "is not a character that you can see");
       const id = context.newId();
       const greeting = greeter.greeting(input.greeting_index ?? 0, await uses.displayName(userId));
-      const { conversation } = await store.createConversation({
+      const { conversation, isNew } = await store.createConversation({
         id,
         userId,
         characterId,
@@ -101,6 +105,7 @@ export function createConversations(uses: ConversationUses): Conversations {
               },
         at: clock.now(),
       });
+      if (isNew) uses.onChange("created", conversation, userId);
       return conversation;
     },
 
@@ -131,6 +136,7 @@ export function createConversations(uses: ConversationUses): Conversations {
       );
       if (updated === "not_found") throw missing();
       if (updated === "no_message") throw noHead();
+      uses.onChange("updated", updated, userId);
       return updated;
     },
 
@@ -151,6 +157,18 @@ export function createConversations(uses: ConversationUses): Conversations {
     },
   };
 }
+
+/** A deleted conversation as its erasure leaves it. */
+const emptied = (conversation: Conversation): Conversation => ({
+  ...conversation,
+  title: "",
+  status: "deleted",
+  head_id: null,
+  active_turn_id: null,
+  settings: {},
+  metadata: {},
+  tags: [],
+});
 
 const noHead = () => Problem.invalid("head_id", "is not a message of this conversation");
 

@@ -23,6 +23,12 @@ export interface MessageUses {
   limit: Limits;
   /** A turn was stored and waits to be run. */
   turnAccepted(turn: { turnId: string; conversationId: string; characterId: string }): void;
+  /** Something here was made or deleted; told after it was stored. A regeneration makes no message of its own. */
+  onChange(
+    what: "message.created" | "message.deleted" | "regenerated",
+    message: { id: string; conversation_id: string },
+    userId: string,
+  ): void;
   placesMax: number;
   openTurnsMax: number;
 }
@@ -151,6 +157,7 @@ export function createMessages(uses: MessageUses): Messages {
     failpoint("k04");
     if (accepted.kind === "existing") return replay(accepted, input, target, context);
     if (accepted.kind !== "accepted") throw refusal(accepted.kind, uses);
+    uses.onChange("message.created", accepted.message, userId);
     handOn(accepted, target);
     return sent(accepted);
   }
@@ -200,6 +207,7 @@ export function createMessages(uses: MessageUses): Messages {
     );
     if (accepted.kind !== "accepted" && accepted.kind !== "existing") throw refusal(accepted.kind, uses);
     if (accepted.kind === "existing") await markReplayed(context);
+    else uses.onChange("regenerated", accepted.reply, userId);
     handOn(accepted, target);
     return { reply: accepted.reply, turn: accepted.turn };
   }
@@ -261,9 +269,12 @@ export function createMessages(uses: MessageUses): Messages {
     get: ({ message_id }, context) => requireMessage(message_id, context),
 
     async remove({ message_id }, context) {
-      const result = await store.deleteMessage(message_id, context.principal.userId, clock.now());
+      const { userId } = context.principal;
+      const result = await store.deleteMessage(message_id, userId, clock.now());
       if (result === "not_found") throw noMessage();
       if (result === "in_flight") throw inFlight();
+      const tombstone = await store.message(message_id, userId);
+      if (tombstone) uses.onChange("message.deleted", tombstone, userId);
     },
 
     regenerate: ({ message_id }, context) => limited(context, () => regenerate(message_id, context)),

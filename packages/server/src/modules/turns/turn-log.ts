@@ -4,7 +4,10 @@ import { cursorAt, cursorPrefix, type StreamPosition } from "./cursor.ts";
 /** An event with its wire form, rendered once by the surface that first needs it. */
 export interface TurnFrame {
   readonly event: TurnEvent;
+  /** For event streams. */
   wire?: string;
+  /** For sockets. */
+  bytes?: Buffer;
 }
 
 /** Replay cuts a stored reply into deltas of at most this many UTF-16 code units (R4: 64 KiB). */
@@ -17,6 +20,7 @@ const REPLAY_DELTA_UNITS = 8_192;
  */
 export interface TurnLog {
   readonly turnId: string;
+  readonly conversationId: string;
   /** An attempt begins: what an earlier one said is gone. */
   begin(start: { turn: Turn; message: Message; reply: Message; epoch: number; reason: ResetReason }): void;
   append(text: string): void;
@@ -54,7 +58,12 @@ interface Attempt {
   newest: TurnFrame | null;
 }
 
-export function createTurnLog(turn: { id: string; conversationId: string }): TurnLog {
+export function createTurnLog(turn: {
+  id: string;
+  conversationId: string;
+  /** Called once, when there is something to read. */
+  onStarted?(log: TurnLog): void;
+}): TurnLog {
   const of = { conversation_id: turn.conversationId, turn_id: turn.id };
   const news = new Set<() => void>();
   const state: LogState = { started: null, attempt: null, closing: null };
@@ -85,13 +94,22 @@ export function createTurnLog(turn: { id: string; conversationId: string }): Tur
     to.newest = null;
   };
 
+  let isAnnounced = false;
+  const announceStart = () => {
+    if (isAnnounced) return;
+    isAnnounced = true;
+    turn.onStarted?.(log);
+  };
+
   const textOf = (attempt: Attempt | null) => attempt?.texts.join("") ?? "";
 
   const log: TurnLog = {
     turnId: turn.id,
+    conversationId: turn.conversationId,
     begin({ turn: begun, message, reply, epoch, reason }) {
       state.started = { event: { type: "turn.started", ...of, turn: begun, message, reply } };
       state.attempt = newAttempt(epoch, reason, reply.character_id ?? "");
+      announceStart();
       wake();
     },
     append(text) {
@@ -112,6 +130,7 @@ export function createTurnLog(turn: { id: string; conversationId: string }): Tur
         state.attempt = attempt;
       }
       state.closing = closingFrames(of, endedTurn, reply, attempt);
+      announceStart();
       announceEnd();
       wake();
     },

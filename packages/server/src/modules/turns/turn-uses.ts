@@ -47,5 +47,7 @@ export interface TurnUses {
   replyTokensMax: number;
   attemptsMax: number;
   runningMax: number;
+  /** A turn of this conversation began or ended; told after it was stored. */
+  onActivity(conversationId: string, userId: string): void;
   reports: TurnReports;
 }

@@ -8,6 +8,7 @@ import { createLanes, type LaneTurn } from "./lanes.ts";
 import { type CutReason, runTurn } from "./runner.ts";
 import { createTurnLog, storedTurnLog, type TurnLog, type TurnReader } from "./turn-log.ts";
 import type { TurnUses } from "./turn-uses.ts";
+import { createWatchers, type TurnWatcher } from "./watchers.ts";
 
 /** R3. One timer renews every lease; a claim that is not renewed is free after this. */
 const LEASE_MS = 6_000;
@@ -26,6 +27,22 @@ export interface Turns extends Api<typeof turns> {
   checkCursor(after: string): void;
   /** The stream of a turn, from a cursor or from nothing; throws `not_found`, `invalid_cursor`. */
   follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader>;
+  /**
+   * The rest of the turn that a cursor points into; the reader is null where that is no turn of this
+   * conversation. Throws `invalid_cursor`.
+   */
+  resume(
+    conversationId: string,
+    after: string,
+    principal: Principal,
+  ): Promise<{ position: StreamPosition; reader: TurnReader | null }>;
+  /** Turns of a conversation that have started and not ended. Whose it is was checked by the caller. */
+  underWay(conversationId: string): readonly TurnLog[];
+  /**
+   * Hears of each turn that starts from now on; one that is stopped while it waits starts and ends at
+   * once. Returns the function that ends it.
+   */
+  watch(conversationId: string, watcher: TurnWatcher): () => void;
   /** Stops turns of a conversation that was deleted; resolves when they have ended, or after 2 s. */
   stopAll(conversationId: string, turnIds: readonly string[]): Promise<void>;
   /** Lets running turns end for at most `timeoutMs`, then hands back what still runs. */
@@ -51,13 +68,18 @@ export function createTurns(uses: TurnUses): Turns {
   const running = new Map<string, Running>();
   const lanes = createLanes({ runningMax: uses.runningMax, run });
   const cancels: (() => void)[] = [];
+  const watchers = createWatchers();
   let isSweeping = false;
   let isDraining = false;
 
   const logOf = (turn: { turnId: string; conversationId: string }): TurnLog => {
     const known = logs.get(turn.turnId);
     if (known) return known;
-    const log = createTurnLog({ id: turn.turnId, conversationId: turn.conversationId });
+    const log = createTurnLog({
+      id: turn.turnId,
+      conversationId: turn.conversationId,
+      onStarted: watchers.started,
+    });
     logs.set(turn.turnId, log);
     return log;
   };
@@ -92,6 +114,7 @@ export function createTurns(uses: TurnUses): Turns {
     const turnId = claimed.turn.id;
     const startedMono = clock.monotonic();
     entry.claim = { turnId, epoch: claimed.epoch };
+    uses.onActivity(log.conversationId, claimed.userId);
     if (isDraining) entry.cut.abort("drain" satisfies CutReason);
     const onEpoch = (epoch: number) => {
       entry.claim = { turnId, epoch };
@@ -113,6 +136,7 @@ export function createTurns(uses: TurnUses): Turns {
     const { turn, reply, epoch } = completed;
     const reason = completed.kind === "already" ? "adopted" : "restarted";
     log.end({ turn, message: claimed.message, reply, epoch, reason });
+    uses.onActivity(log.conversationId, claimed.userId);
     uses.reports.ended({ turnId: turn.id, outcome, durationMs });
   }
 
@@ -199,6 +223,21 @@ export function createTurns(uses: TurnUses): Turns {
     return turn;
   };
 
+  async function follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader> {
+    const from = after === null ? null : readCursor(after);
+    const turn = isId(turnId) ? await store.turn(turnId, principal.userId) : null;
+    if (!turn) throw new Problem("not_found", "There is no such turn.");
+    // The log first, the state after it: a turn that ends in between ends this very log.
+    const hadLog = logs.has(turnId);
+    const log = logOf({ turnId, conversationId: turn.conversation_id });
+    const state = await store.turnState(turnId, principal.userId);
+    if (state && !state.turn.ended_at) return log.read(from);
+    if (!hadLog) logs.delete(turnId);
+    if (log.isEnded()) return log.read(from);
+    if (!state) throw new Problem("not_found", "There is no such turn.");
+    return storedTurnLog(state).read(from);
+  }
+
   return {
     get: ({ turn_id }, context) => requireTurn(turn_id, context),
 
@@ -227,20 +266,17 @@ export function createTurns(uses: TurnUses): Turns {
 
     checkCursor: (after) => void readCursor(after),
 
-    async follow(turnId, after, principal) {
-      const from = after === null ? null : readCursor(after);
-      const turn = isId(turnId) ? await store.turn(turnId, principal.userId) : null;
-      if (!turn) throw new Problem("not_found", "There is no such turn.");
-      // The log first, the state after it: a turn that ends in between ends this very log.
-      const hadLog = logs.has(turnId);
-      const log = logOf({ turnId, conversationId: turn.conversation_id });
-      const state = await store.turnState(turnId, principal.userId);
-      if (state && !state.turn.ended_at) return log.read(from);
-      if (!hadLog) logs.delete(turnId);
-      if (log.isEnded()) return log.read(from);
-      if (!state) throw new Problem("not_found", "There is no such turn.");
-      return storedTurnLog(state).read(from);
+    follow,
+
+    async resume(conversationId, after, principal) {
+      const position = readCursor(after);
+      const turn = await store.turn(position.turnId, principal.userId);
+      const isHere = turn?.conversation_id === conversationId;
+      return { position, reader: isHere ? await follow(position.turnId, after, principal) : null };
     },
+
+    underWay: watchers.underWay,
+    watch: watchers.watch,
 
     async stopAll(conversationId, turnIds) {
       await Promise.all(

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Clock } from "../../kit/clock.ts";
 import { failpoint } from "../../kit/failpoint.ts";
 import type { TurnFrame, TurnReader } from "../../modules/turns/turn-log.ts";
+import { eventJson } from "./event-json.ts";
 
 const TICK_MS = 1_000;
 const TICKS_TO_KEEP_ALIVE = 15;
@@ -66,16 +67,8 @@ interface Stream {
 export function renderFrame(frame: TurnFrame): string {
   if (frame.wire !== undefined) return frame.wire;
   const { event } = frame;
-  if (event.type === "reply.delta") {
-    // The event that is most of all traffic, written out: ids, numbers and cursors need no escaping.
-    const { cursor, epoch, offset } = event;
-    const ids = `"conversation_id":"${event.conversation_id}","turn_id":"${event.turn_id}"`;
-    const text = JSON.stringify(event.text);
-    frame.wire = `event: reply.delta\nid: ${cursor}\ndata: {"type":"reply.delta",${ids},"epoch":${epoch},"offset":${offset},"text":${text},"cursor":"${cursor}"}\n\n`;
-  } else {
-    const id = "cursor" in event ? `id: ${event.cursor}\n` : "";
-    frame.wire = `event: ${event.type}\n${id}data: ${JSON.stringify(event)}\n\n`;
-  }
+  const id = "cursor" in event ? `id: ${event.cursor}\n` : "";
+  frame.wire = `event: ${event.type}\n${id}data: ${eventJson(event)}\n\n`;
   return frame.wire;
 }
 

@@ -8,6 +8,7 @@ import {
   type ParleyApi,
   type Principal,
   type Route,
+  realtimeSocket,
   turnEvents,
 } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
@@ -55,6 +56,10 @@ export function serveNative(app: FastifyInstance, uses: NativeUses): void {
     }
   }
   serveTurnEvents(app, { ...uses, streams });
+  // Whoever asks for a socket does not come here, see the role.
+  app.get(realtimeSocket.path, { exposeHeadRoute: false }, () => {
+    throw new Problem("upgrade_required", "Open this address as a WebSocket; see docs/reference/socket.md.");
+  });
 }
 
 type ServeUses = NativeUses & { streams: EventStreams };

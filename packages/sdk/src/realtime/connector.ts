@@ -1,0 +1,153 @@
+import type { ServerFrame } from "../contract/index.ts";
+import type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";
+
+/**
+ * `connecting`: the first try, or a fresh one after a break. `open`: the socket is up. `fallback`: sockets
+ * do not get through, so HTTP does their work. `offline`: the server cannot be reached; tries go on.
+ */
+export type RealtimeState = "connecting" | "open" | "fallback" | "offline" | "closed";
+
+const RETRY_MS = 500;
+const RETRY_MS_MAX = 30_000;
+/** A connection that held for so long was a good one: the next break begins with short waits again. */
+const GOOD_AFTER_MS = 5_000;
+const OPEN_TIMEOUT_MS = 10_000;
+/** So often a socket must refuse to open, though a ticket was given, before HTTP takes over. */
+const REFUSALS_TO_FALL_BACK = 2;
+const WATCH_MS = 5_000;
+/** Silence after which the server is asked for a sign of life, and how long that may take. */
+const SILENT_MS = 25_000;
+const PONG_TIMEOUT_MS = 10_000;
+
+export interface ConnectorUses {
+  /** Where to connect to, with a fresh ticket in it. */
+  address(): Promise<string>;
+  WebSocket: WebSocketConstructor | undefined;
+  onState(state: RealtimeState): void;
+  onOpen(): void;
+  onFrame(frame: ServerFrame): void;
+  /** What was sent and not answered has an unknown fate. */
+  onLost(): void;
+}
+
+export interface Connector {
+  readonly state: RealtimeState;
+  /** False where the socket is not open. */
+  send(frame: object): boolean;
+  /** Breaks the connection, to be made anew. */
+  reconnect(): void;
+  close(): void;
+}
+
+/** Keeps one socket open: a ticket for each, waits with full jitter, and a watch for silent ends. */
+export function createConnector(uses: ConnectorUses): Connector {
+  let state: RealtimeState = "connecting";
+  let socket: WebSocketLike | null = null;
+  let tries = 0;
+  let refusals = 0;
+  let heardAt = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const enter = (next: RealtimeState) => {
+    if (state === next || state === "closed") return;
+    state = next;
+    uses.onState(next);
+  };
+
+  const tryAgain = (next: RealtimeState) => {
+    if (state === "closed") return;
+    enter(next);
+    const waitMs = Math.random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** tries++);
+    clearTimeout(timer);
+    timer = setTimeout(() => void connect(), waitMs);
+  };
+
+  async function connect(): Promise<void> {
+    clearTimeout(timer);
+    if (!uses.WebSocket) return enter("fallback");
+    let address: string;
+    try {
+      address = await uses.address();
+    } catch {
+      return tryAgain("offline");
+    }
+    if (state === "closed" || socket) return;
+    try {
+      open(new uses.WebSocket(address));
+    } catch {
+      refused();
+    }
+  }
+
+  function refused(): void {
+    refusals++;
+    tryAgain(refusals >= REFUSALS_TO_FALL_BACK ? "fallback" : state);
+  }
+
+  function open(fresh: WebSocketLike): void {
+    socket = fresh;
+    let openedAt: number | null = null;
+    let isOver = false;
+    const tooLate = setTimeout(() => end(), OPEN_TIMEOUT_MS);
+    const watch = setInterval(() => {
+      const silentMs = Date.now() - heardAt;
+      if (silentMs > SILENT_MS + PONG_TIMEOUT_MS) end();
+      else if (silentMs > SILENT_MS) fresh.send('{"type":"ping"}');
+    }, WATCH_MS);
+
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(tooLate);
+      clearInterval(watch);
+      if (socket === fresh) socket = null;
+      fresh.close();
+      if (openedAt === null) return refused();
+      if (Date.now() - openedAt >= GOOD_AFTER_MS) tries = 0;
+      uses.onLost();
+      tryAgain("connecting");
+    };
+    fresh.addEventListener("open", () => {
+      if (isOver || state === "closed") return fresh.close();
+      clearTimeout(tooLate);
+      openedAt = heardAt = Date.now();
+      refusals = 0;
+      enter("open");
+      uses.onOpen();
+    });
+    fresh.addEventListener("message", ({ data }: { data: unknown }) => {
+      heardAt = Date.now();
+      if (!isOver && typeof data === "string") uses.onFrame(JSON.parse(data) as ServerFrame);
+    });
+    fresh.addEventListener("close", end);
+    fresh.addEventListener("error", end);
+    endPresent = end;
+  }
+
+  let endPresent = () => {};
+  const onOnline = () => {
+    if (state === "offline") void connect();
+  };
+  const page = globalThis as Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">>;
+  page.addEventListener?.("online", onOnline);
+  // Not before whoever made it has it in hand.
+  queueMicrotask(() => void connect());
+
+  return {
+    get state() {
+      return state;
+    },
+    send(frame) {
+      if (state !== "open" || !socket) return false;
+      socket.send(JSON.stringify(frame));
+      return true;
+    },
+    reconnect: () => endPresent(),
+    close() {
+      enter("closed");
+      clearTimeout(timer);
+      page.removeEventListener?.("online", onOnline);
+      endPresent();
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { closeCodes, Principal } from "@parley-chat/sdk/contract";
+import type { RawData, WebSocket } from "ws";
+import { pingFrame } from "../../kit/web-socket-frames.ts";
+import type { Peer, PeerSession } from "../../surfaces/peer.ts";
+
+/** I17: from here on nothing more is read from logs for this socket. */
+const BLOCKED_BYTES = 128 * 1024;
+/** I17: from here on the socket is closed, for frames would have to be dropped. */
+const BUFFERED_BYTES_MAX = 256 * 1024;
+/** How long a client may take to answer a close. */
+export const CLOSE_TIMEOUT_MS = 2_000;
+
+export interface Connection {
+  readonly peer: Peer;
+  readonly openedTick: number;
+  /** `onClosed` is called once, after the session was told. */
+  begin(session: PeerSession, onClosed: () => void): void;
+  /** Pings; ends a socket that said nothing since the last time. */
+  beat(): void;
+  /** From now on no frame goes either way, but the close itself. */
+  close(code: keyof typeof closeCodes, reason: string): void;
+}
+
+/**
+ * One socket: what comes in is read by the library; what goes out is written here, as whole frames
+ * straight to the connection, so that one buffer serves all sockets.
+ */
+export function createConnection(
+  webSocket: WebSocket,
+  socket: Duplex,
+  request: IncomingMessage,
+  principal: Principal,
+  openedTick: number,
+): Connection {
+  let session: PeerSession | null = null;
+  let isBlocked = false;
+  let isClosing = false;
+  let isAlive = true;
+
+  const close: Connection["close"] = (code, reason) => {
+    if (isClosing) return;
+    isClosing = true;
+    webSocket.resume();
+    webSocket.close(code, reason);
+  };
+  const giveUp = () => close(1013, "reads too slowly");
+
+  const peer: Peer = {
+    principal,
+    userAgent: (request.headers["user-agent"] ?? "").slice(0, 512),
+    address: request.socket.remoteAddress ?? "",
+    write(frame) {
+      if (isClosing) return;
+      if (isBlocked && socket.writableLength + frame.length > BUFFERED_BYTES_MAX) return giveUp();
+      if (!socket.write(frame) && socket.writableLength >= BLOCKED_BYTES) isBlocked = true;
+    },
+    isBlocked: () => isBlocked || isClosing,
+    pause: () => {
+      if (!isClosing) webSocket.pause();
+    },
+    resume: () => {
+      if (!isClosing) webSocket.resume();
+    },
+    giveUp,
+  };
+
+  return {
+    peer,
+    openedTick,
+    begin(opened, onClosed) {
+      session = opened;
+      webSocket.on("message", (data: RawData, isBinary) => {
+        isAlive = true;
+        if (!isClosing) opened.receive(data as Buffer, isBinary);
+      });
+      webSocket.on("pong", () => {
+        isAlive = true;
+      });
+      // What is wrong with the protocol the library answers with a close of its own.
+      webSocket.on("error", () => {
+        isClosing = true;
+      });
+      webSocket.on("close", () => {
+        isClosing = true;
+        opened.closed();
+        onClosed();
+      });
+      socket.on("drain", () => {
+        if (!isBlocked) return;
+        isBlocked = false;
+        if (!isClosing) session?.drained();
+      });
+    },
+    beat() {
+      if (isClosing) return;
+      if (!isAlive) {
+        isClosing = true;
+        webSocket.terminate();
+        return;
+      }
+      isAlive = false;
+      socket.write(pingFrame);
+    },
+    close,
+  };
+}
