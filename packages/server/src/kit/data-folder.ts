@@ -9,12 +9,15 @@ export interface DataFolder {
   release(): void;
 }
 
+/** Another process has the folder. */
+export class FolderInUse extends StartError {}
+
 const SQLITE_BUSY = 5;
 
 /**
  * Makes the data folder where it is missing, and takes it for this process alone. The lock is SQLite's
  * own on an empty file: the system drops it when the process ends, however it ends.
- * Throws a `StartError` where the folder cannot be written or another process has it.
+ * Throws a `StartError` where the folder cannot be written, a `FolderInUse` where another process has it.
  */
 export function openDataFolder(dataDir: string): DataFolder {
   const path = resolve(dataDir);
@@ -51,7 +54,7 @@ function takeLock(path: string): DatabaseSync {
   } catch (error) {
     lock?.close();
     if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw notWritable(path, error);
-    throw new StartError(
+    throw new FolderInUse(
       `The data folder ${path} is in use by another Parley; stop that one, or set PARLEY_DATA_DIR to another folder.`,
     );
   }
