@@ -26,6 +26,41 @@ const commands: Readonly<Record<string, Command>> = {
     about: "Make a new link that signs the owner in, once, within the hour",
     run: async () => (await import("./sign-in-link.ts")).signInLink(),
   },
+  backup: {
+    takes: "[folder]",
+    about: "Copy everything into a new folder below ./backups or FOLDER; the server may run",
+    options: ["json"],
+    wordsMax: 1,
+    run: async ({ words, options }) =>
+      (await import("./backup/backup.ts")).backup({ into: words[0], isJson: options.json ?? false }),
+  },
+  restore: {
+    takes: "<backup>",
+    about: "Check a backup and put it into the data folder; --replace where that holds data",
+    options: ["replace", "json"],
+    wordsMax: 1,
+    async run({ words, options }) {
+      if (words[0] === undefined) {
+        throw new StartError(
+          "Name the backup: `parley restore backups/parley-…`, a folder that `parley backup` made.",
+        );
+      }
+      const { restore } = await import("./backup/restore.ts");
+      return restore({
+        from: words[0],
+        mayReplace: options.replace ?? false,
+        isJson: options.json ?? false,
+      });
+    },
+  },
+  doctor: {
+    takes: "[folder]",
+    about: "Look at everything that a server needs, and at the newest backup in ./backups or FOLDER",
+    options: ["json"],
+    wordsMax: 1,
+    run: async ({ words, options }) =>
+      (await import("./doctor/doctor.ts")).doctor({ backups: words[0], isJson: options.json ?? false }),
+  },
   "config check": {
     about: "Say whether the settings are right",
     run: async () => {

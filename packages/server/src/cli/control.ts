@@ -5,6 +5,25 @@ import { StartError } from "../kit/start-error.ts";
 
 const ANSWER_TIMEOUT_MS = 5_000;
 
+/** Whether the server of a data folder answers, and what it says of itself; null where none runs. */
+export async function askWhetherReady(
+  dataDir: string,
+): Promise<{ url: string; pid: number; failing: string[] } | null> {
+  const control = readControl(dataDir);
+  if (!control) return null;
+  try {
+    const response = await fetch(new URL("/ready", control.url), {
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    const { checks = {} } = (await response.json()) as { checks?: Record<string, string> };
+    const failing = Object.keys(checks).filter((name) => checks[name] !== "ok");
+    return { url: control.url, pid: control.pid, failing };
+  } catch {
+    return null;
+  }
+}
+
 /** How a command on this machine reaches the running server: what `control.json` in the data folder holds. */
 export interface ControlFile {
   url: string;

@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { finishRestore } from "./restored-folder.ts";
 import { StartError } from "./start-error.ts";
 
 export interface DataFolder {
@@ -16,7 +17,8 @@ const SQLITE_BUSY = 5;
 
 /**
  * Makes the data folder where it is missing, and takes it for this process alone. The lock is SQLite's
- * own on an empty file: the system drops it when the process ends, however it ends.
+ * own on an empty file: the system drops it when the process ends, however it ends. A restore that was
+ * cut is carried to its end.
  * Throws a `StartError` where the folder cannot be written, a `FolderInUse` where another process has it.
  */
 export function openDataFolder(dataDir: string): DataFolder {
@@ -29,6 +31,12 @@ export function openDataFolder(dataDir: string): DataFolder {
     throw notWritable(path, error);
   }
   const lock = takeLock(path);
+  try {
+    finishRestore(path);
+  } catch (error) {
+    lock.close();
+    throw notWritable(path, error);
+  }
   return { path, release: () => lock.close() };
 }
 

@@ -13,7 +13,7 @@ import {
   type Partner,
   type Screen,
 } from "./screen.ts";
-import { runSlash } from "./slash.ts";
+import { runSlash, type SlashUses } from "./slash.ts";
 import { openTalk, persistently, type Talk } from "./talk.ts";
 
 export interface ChatOptions {
@@ -77,71 +77,97 @@ async function hold({ connection, options, screen, isPerson, message, leaving }:
     : message === undefined
       ? createPipeInput()
       : createSingleInput(message);
-  let status = 0;
+  let isInterrupted = false;
   let talk: Talk | null = null;
   const leave = () => {
     leaving.abort();
     input.close();
   };
-  listenForStops({
+  const ignoreStops = listenForStops({
     input,
     talk: () => talk,
     screen,
     leave,
-    onLeft: () => (status = isPerson ? 0 : INTERRUPTED),
+    onLeft: () => {
+      isInterrupted = !isPerson;
+    },
   });
+  try {
+    const start = await choose(client, { ...options, ask: isPerson ? askWith(input, screen) : null });
+    if (!start) return 0;
+    talk = await take(start.conversation ?? (await begin(client, start.partner, signal)), start.partner);
+    input.remember(talk.said);
+    const isAllWell = await converse({
+      talk: () => talk as Talk,
+      async switchTo(partner, isNew) {
+        const latest = isNew ? null : await latestConversation(client, partner.id);
+        talk = await take(latest ?? (await begin(client, partner, signal)), partner);
+      },
+      partners: () => listPartners(client),
+      input,
+      screen,
+      hasCommands: message === undefined,
+      leave,
+      signal,
+    });
+    return isInterrupted ? INTERRUPTED : isPerson || isAllWell ? 0 : 1;
+  } finally {
+    input.close();
+    ignoreStops();
+  }
+}
 
-  const start = await choose(client, { ...options, ask: isPerson ? askWith(input, screen) : null });
-  if (!start) return status;
-  talk = await take(start.conversation ?? (await begin(client, start.partner, signal)), start.partner);
-  input.remember(talk.said);
-
-  const switchTo = async (name: string) => {
-    const [partner] = partnersNamed(await listPartners(client), name);
-    if (!partner) return;
-    const latest = await latestConversation(client, partner.id);
-    talk = await take(latest ?? (await begin(client, partner, signal)), partner);
-  };
-  const renew = async () => {
-    if (talk) talk = await take(await begin(client, talk.partner, signal), talk.partner);
-  };
-
+/** Does what is said, line by line, until there is no more; whether all of it went well. */
+async function converse(uses: {
+  talk(): Talk;
+  switchTo(partner: Partner, isNew: boolean): Promise<void>;
+  partners(): Promise<Partner[]>;
+  input: Input;
+  screen: Screen;
+  /** Whether a line can be a command. */
+  hasCommands: boolean;
+  leave(): void;
+  signal: AbortSignal;
+}): Promise<boolean> {
+  const { talk, screen, signal } = uses;
+  let isAllWell = true;
   /** Does one thing; what is refused is said, and the conversation goes on. */
-  const attempt = async (action: (held: Talk) => Promise<unknown>) => {
+  const attempt = async (action: () => Promise<unknown>) => {
     try {
-      if (talk && (await action(talk)) === false && !isPerson) status = 1;
+      if ((await action()) === false) isAllWell = false;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isPerson) status = 1;
+      isAllWell = false;
       screen.complain(complaintOf(error));
     }
   };
+  const slash: SlashUses = {
+    regenerate: () => attempt(() => talk().regenerate()),
+    edit: (text) => attempt(() => talk().edit(text)),
+    turnTo: (step) => talk().turnTo(step),
+    showHistory: (limit) => talk().showHistory(limit),
+    renew: () => uses.switchTo(talk().partner, true),
+    async switchTo(name) {
+      const [partner] = partnersNamed(await uses.partners(), name);
+      if (partner) await uses.switchTo(partner, false);
+    },
+    listPartners: async () => screen.notice(`There are ${listed(await uses.partners())}.`),
+    notice: screen.notice,
+    leave: uses.leave,
+  };
 
-  await attempt((held) => held.catchUp());
+  await attempt(() => talk().catchUp());
   while (!signal.aborted) {
-    const line = await nextMessage(input, screen);
+    const line = await nextMessage(uses.input, screen);
     if (line === null) break;
     if (line.trim() === "") continue;
-    await attempt(async (held) => {
-      const isCommand = message === undefined && line.startsWith("/");
-      const wasCommand =
-        isCommand &&
-        (await runSlash(line, {
-          regenerate: () => attempt((each) => each.regenerate()),
-          edit: (text) => attempt((each) => each.edit(text)),
-          turnTo: held.turnTo,
-          showHistory: held.showHistory,
-          renew,
-          switchTo,
-          listPartners: async () => screen.notice(`There are ${listed(await listPartners(client))}.`),
-          notice: screen.notice,
-          leave,
-        }));
-      return wasCommand || held.say(isCommand ? line.slice(1) : line);
+    const isCommand = uses.hasCommands && line.startsWith("/");
+    await attempt(async () => {
+      if (isCommand && (await runSlash(line, slash))) return true;
+      return talk().say(isCommand ? line.slice(1) : line);
     });
   }
-  input.close();
-  return status;
+  return isAllWell;
 }
 
 /** What is said next; a line that ends with a backslash goes on. Null at the end. */
@@ -155,14 +181,14 @@ async function nextMessage(input: Input, screen: Screen): Promise<string | null>
   }
 }
 
-/** Ctrl-C stops a reply, or takes back what is typed; the next one leaves, as do Ctrl-D and signals. */
+/** Ctrl-C stops a reply, or takes back what is typed; the next one leaves, as do Ctrl-D and signals. Returns what ends that. */
 function listenForStops(uses: {
   input: Input;
   talk(): Talk | null;
   screen: Screen;
   leave(): void;
   onLeft(): void;
-}): void {
+}): () => void {
   const { input, screen } = uses;
   let isWarned = false;
   input.onInterrupt((typed) => {
@@ -186,7 +212,11 @@ function listenForStops(uses: {
     typed.show();
   });
   input.onEnd(uses.leave);
-  for (const signal of ["SIGTERM", "SIGHUP", "disconnect"]) process.on(signal, uses.leave);
+  const signals = ["SIGTERM", "SIGHUP", "disconnect"];
+  for (const signal of signals) process.on(signal, uses.leave);
+  return () => {
+    for (const signal of signals) process.off(signal, uses.leave);
+  };
 }
 
 interface Start {

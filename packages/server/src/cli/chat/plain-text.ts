@@ -28,5 +28,3 @@ export function createStyle(isColored: boolean) {
     isColored ? `\u001b[${on}m${text}\u001b[${off}m` : text;
   return { bold: wrap(1, 22), dim: wrap(2, 22), cyan: wrap(36, 39), red: wrap(31, 39) };
 }
-
-export type Style = ReturnType<typeof createStyle>;
