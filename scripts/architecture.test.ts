@@ -85,6 +85,7 @@ const arrows: readonly [where: RegExp, allowed: (file: string) => Allows[]][] = 
         node,
         /package\.json$/,
         /^@parley-chat\/sdk$/,
+        /\/ports\/[^/]+\/examine\.ts$/,
       ),
     ],
   ],

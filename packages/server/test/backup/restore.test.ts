@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { hash as hashOf } from "node:crypto";
 import {
   appendFileSync,
   cpSync,
@@ -10,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeAll, expect, test } from "vitest";
 import { newConversation } from "../faults/scene.ts";
@@ -69,9 +70,10 @@ async function expectRefused(from: string, sentence: RegExp | string): Promise<v
 
 test("a backup is one folder of whole files for this user alone, named by its moment", async () => {
   expect(backup).toMatch(/\/parley-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z$/);
-  expect(readdirSync(backup).sort()).toEqual(["manifest.json", "messages.db", "parley.db", "secrets.json"]);
+  const files = readdirSync(backup).filter((name) => name !== "blobs");
+  expect(files.sort()).toEqual(["manifest.json", "messages.db", "parley.db", "secrets.json"]);
   expect(statSync(backup).mode & 0o777).toBe(0o700);
-  for (const name of readdirSync(backup)) expect(statSync(join(backup, name)).mode & 0o777).toBe(0o600);
+  for (const name of files) expect(statSync(join(backup, name)).mode & 0o777).toBe(0o600);
 });
 
 test("a backup of a folder without a server is the same as one beside a running server", async () => {
@@ -85,17 +87,24 @@ test("a backup of a folder without a server is the same as one beside a running 
   expect(await notesIn(target)).toEqual(["the first"]);
 });
 
-test("blobs are in a backup, and come back byte by byte", async () => {
+test("blobs are in a backup, and come back byte by byte; drafts of them are not", async () => {
   const dir = await folderWith("with a picture");
-  mkdirSync(join(dir, "blobs", "ab"), { recursive: true });
   const bytes = Buffer.from([0, 255, 1, 254]);
-  writeFileSync(join(dir, "blobs", "ab", "abcdef.png"), bytes);
-  writeFileSync(join(dir, "blobs", ".draft"), "not one yet");
-  const { path, counts } = await takeBackup(dir);
-  expect(counts.blobs).toBe(1);
+  const hash = hashOf("sha256", bytes, "hex");
+  const path = join("blobs", hash.slice(0, 2), hash);
+  for (const [file, content] of [
+    [path, bytes],
+    [join("blobs", "drafts", "1"), "half of"],
+  ] as const) {
+    mkdirSync(dirname(join(dir, file)), { recursive: true });
+    writeFileSync(join(dir, file), content);
+  }
+  const { path: taken, parts } = await takeBackup(dir);
+  expect(parts.filter((part) => part.path.startsWith("blobs")).map((part) => part.path)).toContain(path);
+  expect(parts.some((part) => part.path.includes("drafts"))).toBe(false);
   const target = newDataDir();
-  expect((await restoreInto(target, path)).code).toBe(0);
-  expect(readFileSync(join(target, "blobs", "ab", "abcdef.png")).equals(bytes)).toBe(true);
+  expect((await restoreInto(target, taken)).code).toBe(0);
+  expect(readFileSync(join(target, path)).equals(bytes)).toBe(true);
 });
 
 test("a restored folder keeps sign-ins: the secret comes with it", async () => {
@@ -154,7 +163,7 @@ test("a backup of a newer Parley is refused by its versions", async () => {
 });
 
 test("a manifest cannot lead out of its folder", async () => {
-  for (const path of ["../secrets.json", "blobs/../../x", "/etc/passwd", "blobs/.hidden"]) {
+  for (const path of ["../secrets.json", "blobs/../../x", "/etc/passwd", "blobs/drafts/1", "blobs/ab/cd"]) {
     const evil = copyOfBackup();
     changeManifest(evil, ({ parts }) => parts.push({ path, bytes: 1, sha256: "0".repeat(64) }));
     await expectRefused(evil, /its manifest\.json cannot be read/);
@@ -167,13 +176,12 @@ test("a backup whose hashes hold but whose data breaks a promise is refused", as
   const db = new DatabaseSync(path);
   db.exec("PRAGMA journal_mode = DELETE; UPDATE messages SET seq = seq + 1");
   db.close();
-  const { createHash } = await import("node:crypto");
   const bytes = readFileSync(path);
   changeManifest(gap, ({ parts }) => {
     const part = parts.find((one) => one.path === "messages.db");
     Object.assign(part ?? {}, {
       bytes: bytes.length,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
+      sha256: hashOf("sha256", bytes, "hex"),
     });
   });
   await expectRefused(gap, /messages\.db has 1 places without the one before them/);

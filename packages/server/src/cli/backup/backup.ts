@@ -7,7 +7,16 @@ import { writePrivateFile } from "../../kit/secrets.ts";
 import { copySqlite } from "../../kit/sqlite/copy.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { counted, createProgress, type Progress, sizeText } from "../progress.ts";
-import { BLOBS, databases, MANIFEST, type Manifest, newManifest, type Part, SECRETS } from "./manifest.ts";
+import {
+  BLOB_PATH,
+  BLOBS,
+  databases,
+  MANIFEST,
+  type Manifest,
+  newManifest,
+  type Part,
+  SECRETS,
+} from "./manifest.ts";
 
 const DRAFT = /^\.parley-.*\.part$/;
 const DRAFT_AGE_MAX_MS = 24 * 3_600_000;
@@ -126,6 +135,8 @@ async function fill(draft: string, dataDir: string, startedAt: Date, progress: P
   }
   await copyBlobs(dataDir, draft, blobs);
   for (const [path, digest] of blobs) parts.push({ path, ...digest });
+  const changed = [...blobs].filter(([path, { sha256 }]) => BLOB_PATH.exec(path)?.[1] !== sha256).length;
+  if (changed > 0) complaints.push(`${changed} pictures that are not what their name says`);
   counts.blobs = blobs.size;
   const secrets = join(dataDir, SECRETS);
   if (existsSync(secrets)) parts.push({ path: SECRETS, ...(await copyFile(secrets, join(draft, SECRETS))) });
@@ -141,9 +152,8 @@ async function copyBlobs(dataDir: string, draft: string, copied: Map<string, Dig
   const from = join(dataDir, BLOBS);
   if (!existsSync(from)) return;
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name.startsWith(".")) continue;
     const path = relative(dataDir, join(entry.parentPath, entry.name)).split(sep).join("/");
-    if (copied.has(path)) continue;
+    if (!entry.isFile() || !BLOB_PATH.test(path) || copied.has(path)) continue;
     mkdirSync(dirname(join(draft, path)), { recursive: true, mode: 0o700 });
     try {
       copied.set(path, await copyFile(join(dataDir, path), join(draft, path)));

@@ -57,8 +57,9 @@ export const newManifest = (
   ...found,
 });
 
-/** No way out of the folder, nothing hidden. */
-const PART_PATH = /^(messages\.db|parley\.db|secrets\.json|blobs(\/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,6})$/;
+/** A blob lies under the hash of its content; its folder also holds drafts, which are nothing yet. */
+export const BLOB_PATH = /^blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
+const FILES: readonly string[] = [...databases.map(({ name }) => name), SECRETS];
 
 /** Reads the manifest of a backup. Throws a `StartError` where it is none, damaged, or of a newer Parley. */
 export function readManifest(folder: string): Manifest {
@@ -68,7 +69,9 @@ export function readManifest(folder: string): Manifest {
     databases.every(({ name }) => manifest.parts.some(({ path }) => path === name)) &&
     manifest.parts.every(
       ({ path, bytes, sha256 }) =>
-        PART_PATH.test(path) && Number.isSafeInteger(bytes) && /^[0-9a-f]{64}$/.test(sha256),
+        (FILES.includes(path) || BLOB_PATH.test(path)) &&
+        Number.isSafeInteger(bytes) &&
+        /^[0-9a-f]{64}$/.test(sha256),
     );
   if (!isWhole) throw damaged(folder);
   for (const { name, schemaKnown } of databases) {
