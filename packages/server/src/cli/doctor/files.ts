@@ -111,9 +111,13 @@ export function* examineDatabases(dataDir: string, isServed: boolean): Generator
       );
     } else if (schemaVersion < schemaKnown && !isServed) {
       yield ok(name, `schema ${schemaVersion}; the next start brings it to ${schemaKnown}`);
-    } else yield ok(name, [`${sizeText(statSync(path).size)}, whole`, ...holds].join(", "));
+    } else yield ok(name, [`${sizeText(bytesOf(path))}, whole`, ...holds].join(", "));
   }
 }
+
+/** What a database takes on disk, with what is not folded into it yet. */
+const bytesOf = (path: string): number =>
+  statSync(path).size + (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
 
 /** How old the newest backup is. */
 export function examineBackups(folder: string, nowMs: number): Finding {
