@@ -78,7 +78,16 @@ const arrows: readonly [where: RegExp, allowed: (file: string) => Allows[]][] = 
   [new RegExp(`^${server}/config`), () => [oneOf(new RegExp(`^${server}/config`), kit, node)]],
   [
     new RegExp(`^${server}/cli/`),
-    () => [oneOf(new RegExp(`^${server}/(cli/|config|compose\\.ts)`), kit, node, /package\.json$/)],
+    () => [
+      oneOf(
+        new RegExp(`^${server}/(cli/|config|compose\\.ts)`),
+        kit,
+        node,
+        /package\.json$/,
+        /^@parley-chat\/sdk$/,
+        /\/ports\/[^/]+\/examine\.ts$/,
+      ),
+    ],
   ],
   [new RegExp(`^${server}/compose\\.ts$`), () => [({ target }) => !target.endsWith("/main.ts")]],
   [new RegExp(`^${server}/main\\.ts$`), () => [oneOf(new RegExp(`^${server}/cli/`))]],

@@ -1,46 +1,95 @@
-import { parseArgs } from "node:util";
 import { renderConfig, renderConfigDocs } from "../config/render.ts";
 import { loadConfig } from "../config.ts";
-import { nearest } from "../kit/nearest.ts";
 import { StartError } from "../kit/start-error.ts";
+import { type Command, readArguments } from "./command.ts";
 import { version } from "./version.ts";
 
-const HELP = `Parley ${version}: a backend for character chat.
-
-Usage: parley <command>
-
-  start            Start the server; Ctrl-C stops it
-  sign-in-link     Make a new link that signs the owner in, once, within the hour
-  config check     Say whether the settings are right
-  config print     Show every setting, its value and where it comes from
-  config docs      Explain every setting
-
-  --help           Show this
-  --version        Show the version
-
-Settings come from the environment and from .env in this folder.
-`;
-
-type Run = () => number | Promise<number>;
-
-const commands: Record<string, Run> = {
-  start: async () => (await import("./start.ts")).start(),
-  "sign-in-link": async () => (await import("./sign-in-link.ts")).signInLink(),
-  "config check": async () => {
-    const { config } = loadConfig();
-    (await import("../compose.ts")).checkProvider(config);
-    return say("The settings are right.\n");
+const commands: Readonly<Record<string, Command>> = {
+  start: {
+    about: "Start the server; Ctrl-C stops it",
+    run: async () => (await import("./start.ts")).start(),
   },
-  "config print": () => say(renderConfig(loadConfig())),
-  "config docs": () => say(renderConfigDocs()),
-  help: () => say(HELP),
-  version: () => say(`${version}\n`),
+  chat: {
+    takes: "[character]",
+    about: "Talk here; --new begins anew, -m TEXT says one thing, --json is for scripts",
+    options: ["new", "message", "json"],
+    wordsMax: 1,
+    run: async ({ words, options }) =>
+      (await import("./chat/chat.ts")).chat({
+        character: words[0],
+        isNew: options.new ?? false,
+        message: options.message,
+        isJson: options.json ?? false,
+      }),
+  },
+  "sign-in-link": {
+    about: "Make a new link that signs the owner in, once, within the hour",
+    run: async () => (await import("./sign-in-link.ts")).signInLink(),
+  },
+  backup: {
+    takes: "[folder]",
+    about: "Copy everything into a new folder below ./backups or FOLDER; the server may run",
+    options: ["json"],
+    wordsMax: 1,
+    run: async ({ words, options }) =>
+      (await import("./backup/backup.ts")).backup({ into: words[0], isJson: options.json ?? false }),
+  },
+  restore: {
+    takes: "<backup>",
+    about: "Check a backup and put it into the data folder; --replace where that holds data",
+    options: ["replace", "json"],
+    wordsMax: 1,
+    async run({ words, options }) {
+      if (words[0] === undefined) {
+        throw new StartError(
+          "Name the backup: `parley restore backups/parley-…`, a folder that `parley backup` made.",
+        );
+      }
+      const { restore } = await import("./backup/restore.ts");
+      return restore({
+        from: words[0],
+        mayReplace: options.replace ?? false,
+        isJson: options.json ?? false,
+      });
+    },
+  },
+  doctor: {
+    takes: "[folder]",
+    about: "Look at everything that a server needs, and at the newest backup in ./backups or FOLDER",
+    options: ["json"],
+    wordsMax: 1,
+    run: async ({ words, options }) =>
+      (await import("./doctor/doctor.ts")).doctor({ backups: words[0], isJson: options.json ?? false }),
+  },
+  "config check": {
+    about: "Say whether the settings are right",
+    run: async () => {
+      const { config } = loadConfig();
+      (await import("../compose.ts")).checkProvider(config);
+      return say("The settings are right.\n");
+    },
+  },
+  "config print": {
+    about: "Show every setting, its value and where it comes from",
+    run: () => say(renderConfig(loadConfig())),
+  },
+  "config docs": {
+    about: "Explain every setting",
+    run: () => say(renderConfigDocs()),
+  },
+};
+
+const hidden: Readonly<Record<string, Command>> = {
+  help: { about: "", run: () => say(help()) },
+  version: { about: "", run: () => say(`${version}\n`) },
 };
 
 /** Runs one command and returns the status to exit with. What a person can mend is one sentence each. */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    return await chooseCommand(args)();
+    const { values, chosen } = readArguments(args, { ...commands, ...hidden });
+    if (chosen) return await chosen.command.run(chosen.given);
+    return say(values.version ? `${version}\n` : help());
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     process.stderr.write(`parley: ${error.message.replaceAll("\n", "\nparley: ")}\n`);
@@ -48,40 +97,23 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-function chooseCommand(args: readonly string[]): Run {
-  const { values, positionals } = readArguments(args);
-  if (values.version) return commands.version as Run;
-  if (values.help || positionals.length === 0) return commands.help as Run;
-  const wanted = positionals.join(" ");
-  const command = Object.hasOwn(commands, wanted) ? commands[wanted] : undefined;
-  if (command) return command;
-  const meant =
-    nearest(wanted, Object.keys(commands)) ?? (positionals[0] === "config" ? "config check" : null);
-  const advice = meant ? `did you mean \`parley ${meant}\`?` : "`parley --help` lists what there is.";
-  throw new StartError(`There is no command "${wanted}"; ${advice}`);
-}
+function help(): string {
+  const rows = Object.entries(commands).map(([name, { takes = "", about }]) => [
+    `${name} ${takes}`.trim(),
+    about,
+  ]);
+  const width = Math.max(...rows.map(([usage = ""]) => usage.length)) + 3;
+  return `Parley ${version}: a backend for character chat.
 
-function readArguments(args: readonly string[]) {
-  const options = {
-    help: { type: "boolean", short: "h" },
-    version: { type: "boolean", short: "v" },
-  } as const;
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    options,
-    allowPositionals: true,
-    strict: false,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind !== "option" || Object.hasOwn(options, token.name)) continue;
-    const meant = nearest(token.name, Object.keys(options));
-    const advice = meant
-      ? `did you mean --${meant}?`
-      : "settings come from the environment and .env, see `parley config docs`.";
-    throw new StartError(`There is no option ${token.rawName}; ${advice}`);
-  }
-  return { values, positionals };
+Usage: parley <command>
+
+${rows.map(([usage = "", about]) => `  ${usage.padEnd(width)}${about}`).join("\n")}
+
+  ${"--help".padEnd(width)}Show this
+  ${"--version".padEnd(width)}Show the version
+
+Settings come from the environment and from .env in this folder.
+`;
 }
 
 function say(text: string): number {

@@ -5,6 +5,25 @@ import { StartError } from "../kit/start-error.ts";
 
 const ANSWER_TIMEOUT_MS = 5_000;
 
+/** Whether the server of a data folder answers, and what it says of itself; null where none runs. */
+export async function askWhetherReady(
+  dataDir: string,
+): Promise<{ url: string; pid: number; failing: string[] } | null> {
+  const control = readControl(dataDir);
+  if (!control) return null;
+  try {
+    const response = await fetch(new URL("/ready", control.url), {
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    const { checks = {} } = (await response.json()) as { checks?: Record<string, string> };
+    const failing = Object.keys(checks).filter((name) => checks[name] !== "ok");
+    return { url: control.url, pid: control.pid, failing };
+  } catch {
+    return null;
+  }
+}
+
 /** How a command on this machine reaches the running server: what `control.json` in the data folder holds. */
 export interface ControlFile {
   url: string;
@@ -23,11 +42,23 @@ export function removeControl(dataDir: string): void {
   rmSync(pathIn(dataDir), { force: true });
 }
 
+/** A way in: where the server answers on this machine, and a link that signs the owner in once. */
+export interface SignIn {
+  url: string;
+  link: string;
+}
+
+/** The code in a sign-in link. */
+export const codeIn = (link: string): string => link.split("#code=")[1] ?? "";
+
+/** Where the server of a data folder last said that it answers; null where none runs. */
+export const controlUrl = (dataDir: string): string | null => readControl(dataDir)?.url ?? null;
+
 /**
  * Asks the running server for a sign-in link; null where none runs. What a killed server left behind
  * leads nowhere, or to a stranger, who learns a secret that died with it.
  */
-export async function askForSignInLink(dataDir: string): Promise<string | null> {
+export async function askForSignIn(dataDir: string): Promise<SignIn | null> {
   const control = readControl(dataDir);
   if (!control) return null;
   let response: Response;
@@ -44,7 +75,7 @@ export async function askForSignInLink(dataDir: string): Promise<string | null> 
   }
   if (!response.ok) return null;
   const { link } = (await response.json()) as { link?: unknown };
-  return typeof link === "string" ? link : null;
+  return typeof link === "string" ? { url: control.url, link } : null;
 }
 
 function readControl(dataDir: string): ControlFile | null {

@@ -5,15 +5,15 @@ import { loadConfig } from "../config.ts";
 import { openDataFolder } from "../kit/data-folder.ts";
 import { openSecrets } from "../kit/secrets.ts";
 import { StartError } from "../kit/start-error.ts";
-import { askForSignInLink } from "./control.ts";
+import { askForSignIn } from "./control.ts";
 import { logOf, putTogether } from "./start.ts";
 
 /** Prints a new sign-in link: from the running server, or by opening the data folder where none runs. */
 export async function signInLink(): Promise<number> {
   const { config } = loadConfig();
-  const link = await askForSignInLink(resolve(config.dataDir));
-  if (link !== null) {
-    process.stdout.write(`${link}\n`);
+  const running = await askForSignIn(resolve(config.dataDir));
+  if (running !== null) {
+    process.stdout.write(`${running.link}\n`);
     return 0;
   }
   // To open a folder that is not there would make one, and a link that leads nowhere.

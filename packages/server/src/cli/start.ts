@@ -8,7 +8,7 @@ import { createLog, type Log } from "../kit/log.ts";
 import { openSecrets, type Secrets } from "../kit/secrets.ts";
 import { type StopReason, watchForStop } from "../kit/shutdown.ts";
 import { StartError } from "../kit/start-error.ts";
-import { removeControl, writeControl } from "./control.ts";
+import { codeIn, removeControl, writeControl } from "./control.ts";
 import { version } from "./version.ts";
 import { welcome } from "./welcome.ts";
 
@@ -30,24 +30,56 @@ export async function start(): Promise<number> {
     exit: (status) => endNow(log, status),
     onFault: (error) => log.fatal("a fault of ours; stopping", { error }),
   });
-  const folder = openDataFolder(config.dataDir);
   // A stop waits on timers and files alone, which do not keep a process alive by themselves.
   const stayAlive = setInterval(() => {}, STAY_ALIVE_MS);
   try {
-    const secrets = openSecrets({ dataDir: folder.path, configured: config.secret, random: randomBytes });
-    const server = await putTogether(config, { log, secrets, dataDir: folder.path });
-    const url = await open(server, config);
-    writeControl(folder.path, { url: loopbackUrl(url), secret: secrets.control, pid: process.pid });
-    log.info("started", { version, url: url.href });
-    void greet(server, { url, dataDir: folder.path }).catch((error) => log.warn("no welcome", { error }));
-    const reason = await stop.requested;
-    return await end(server, { reason, log, timeoutMs: config.drainTimeoutMs + CLOSE_TIMEOUT_MS });
+    const opened = await openServer(config, log);
+    const { server, url, dataDir } = opened;
+    try {
+      log.info("started", { version, url: url.href });
+      void greet(server, { url, dataDir }).catch((error) => log.warn("no welcome", { error }));
+      const reason = await stop.requested;
+      return await end(server, { reason, log, timeoutMs: config.drainTimeoutMs + CLOSE_TIMEOUT_MS });
+    } finally {
+      opened.release();
+    }
   } finally {
     clearInterval(stayAlive);
-    removeControl(folder.path);
-    folder.release();
     stop.close();
     log.flush();
+  }
+}
+
+/** A server that listens, on a data folder that is this process's. */
+export interface OpenedServer {
+  readonly server: Server;
+  /** As people type it. */
+  readonly url: URL;
+  /** As a program on this machine reaches it. */
+  readonly controlUrl: string;
+  readonly dataDir: string;
+  /** Gives the folder back; after the server was stopped. */
+  release(): void;
+}
+
+/** Takes the data folder, begins to serve, and lets commands on this machine know where. */
+export async function openServer(config: Config, log: Log): Promise<OpenedServer> {
+  const folder = openDataFolder(config.dataDir);
+  const dataDir = folder.path;
+  const release = () => {
+    removeControl(dataDir);
+    folder.release();
+  };
+  try {
+    const secrets = openSecrets({ dataDir, configured: config.secret, random: randomBytes });
+    const server = await putTogether(config, { log, secrets, dataDir });
+    const url = await open(server, config);
+    const controlUrl = config.host === "::1" ? `http://[::1]:${url.port}/` : loopbackUrl(url);
+    writeControl(dataDir, { url: controlUrl, secret: secrets.control, pid: process.pid });
+    return { server, url, controlUrl, dataDir, release };
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 
@@ -106,7 +138,6 @@ async function greet(server: Server, { url, dataDir }: { url: URL; dataDir: stri
     server.createSignInLink(),
     server.createSignInLink(),
   ]);
-  const code = lineLink.split("#code=")[1] ?? "";
   process.stdout.write(
     welcome({
       version,
@@ -114,7 +145,7 @@ async function greet(server: Server, { url, dataDir }: { url: URL; dataDir: stri
       dataDir,
       provider,
       signInLink,
-      code,
+      code: codeIn(lineLink),
       isColored: process.stdout.isTTY && isColorWanted(),
     }),
   );

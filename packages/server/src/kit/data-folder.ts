@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { finishRestore } from "./restored-folder.ts";
 import { StartError } from "./start-error.ts";
 
 export interface DataFolder {
@@ -9,14 +10,18 @@ export interface DataFolder {
   release(): void;
 }
 
+/** Another process has the folder. */
+export class FolderInUse extends StartError {}
+
 const SQLITE_BUSY = 5;
 /** A process that was just killed may take a moment to be gone. */
 const LOCK_WAIT_MS = 1_500;
 
 /**
  * Makes the data folder where it is missing, and takes it for this process alone. The lock is SQLite's
- * own on an empty file: the system drops it when the process ends, however it ends.
- * Throws a `StartError` where the folder cannot be written or another process has it.
+ * own on an empty file: the system drops it when the process ends, however it ends. A restore that was
+ * cut is carried to its end.
+ * Throws a `StartError` where the folder cannot be written, a `FolderInUse` where another process has it.
  */
 export function openDataFolder(dataDir: string): DataFolder {
   const path = resolve(dataDir);
@@ -28,6 +33,12 @@ export function openDataFolder(dataDir: string): DataFolder {
     throw notWritable(path, error);
   }
   const lock = takeLock(path);
+  try {
+    finishRestore(path);
+  } catch (error) {
+    lock.close();
+    throw notWritable(path, error);
+  }
   return { path, release: () => lock.close() };
 }
 
@@ -53,7 +64,7 @@ function takeLock(path: string): DatabaseSync {
   } catch (error) {
     lock?.close();
     if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw notWritable(path, error);
-    throw new StartError(
+    throw new FolderInUse(
       `The data folder ${path} is in use by another Parley; stop that one, or set PARLEY_DATA_DIR to another folder.`,
     );
   }

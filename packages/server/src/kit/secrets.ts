@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { syncFolder } from "./durable-files.ts";
 import { StartError } from "./start-error.ts";
 
 const SECRET_BYTES = 32;
@@ -38,7 +39,7 @@ function readSecret(path: string): Uint8Array | undefined {
   const found = /"secret":\s*"([A-Za-z0-9_-]{43,})"/.exec(text)?.[1];
   if (found === undefined) {
     throw new StartError(
-      `${path} is damaged; restore it from a backup, or delete it, which signs everyone out and ends all keys.`,
+      `${path} is damaged; copy it from a backup, or delete it, which signs everyone out and ends all keys.`,
     );
   }
   chmodSync(path, 0o600);
@@ -62,13 +63,7 @@ export function writePrivateFile(path: string, text: string): void {
     closeSync(file);
   }
   renameSync(draft, path);
-  if (process.platform === "win32") return; // A folder cannot be opened there.
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolder(dirname(path));
 }
 
 /** Says whether a caller knows the control secret, in constant time. */

@@ -47,10 +47,15 @@ process.on("exit", () => {
 /** Starts the program from its sources: through the test entry point, or as it is shipped. */
 function spawnParley(
   args: readonly string[],
-  { dataDir, env, entry = "test-entry" }: { dataDir: string; env?: Record<string, string>; entry?: Entry },
+  {
+    dataDir,
+    env,
+    entry = "test-entry",
+    input,
+  }: { dataDir: string; env?: Record<string, string>; entry?: Entry; input?: string },
 ) {
   const path = join(root, `packages/server/src/${entry}.ts`);
-  return spawn(process.execPath, ["-C", "parley-source", path, ...args], {
+  const child = spawn(process.execPath, ["-C", "parley-source", path, ...args], {
     cwd: dataDir,
     env: {
       PATH: process.env.PATH ?? "",
@@ -64,17 +69,19 @@ function spawnParley(
       ...env,
     },
     // The channel tells a server whose test run was ended from outside to end as well.
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", "ipc"],
   });
+  child.stdin?.on("error", () => {}).end(input);
+  return child;
 }
 
 /** `main` is what ships; `test-entry` is the same with failpoints. */
 export type Entry = "main" | "test-entry";
 
-/** Runs a command to its end; kills it where it goes on for longer than a start may take. */
+/** Runs a command to its end, with `input` to read; kills it where it goes on for longer than a start may take. */
 export async function runParley(
   args: readonly string[],
-  options: { dataDir?: string; env?: Record<string, string>; entry?: Entry } = {},
+  options: { dataDir?: string; env?: Record<string, string>; entry?: Entry; input?: string } = {},
 ): Promise<{ code: number | string; stdout: string; stderr: string }> {
   const child = spawnParley(args, { ...options, dataDir: options.dataDir ?? newDataDir() });
   started.add(child);

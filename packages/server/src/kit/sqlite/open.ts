@@ -119,7 +119,7 @@ function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[
 
 const damaged = (path: string, cause?: unknown) =>
   new StartError(
-    `${path} is damaged or not a Parley file; restore it from a backup, or move it away to begin with an empty one.`,
+    `${path} is damaged or not a Parley file; \`parley restore BACKUP --replace\` brings a backup back, or move the file away to begin with an empty one.`,
     { cause },
   );
 

@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Examined } from "../../kit/sqlite/examine.ts";
+import { StartError } from "../../kit/start-error.ts";
+import { examineMessages, schemaKnown as messagesSchema } from "../../ports/message-store/examine.ts";
+import { schemaKnown as accountsSchema, examineAccounts } from "../../ports/sql/examine.ts";
+import { version } from "../version.ts";
+
+const FORMAT = "parley-backup";
+const FORMAT_VERSION = 1;
+export const MANIFEST = "manifest.json";
+
+/**
+ * The SQLite files of a data folder, in the order of their backup: messages first, so that everything
+ * they refer to is in what is copied after them.
+ */
+export const databases = [
+  { name: "messages.db", schemaKnown: messagesSchema, examine: examineMessages },
+  { name: "parley.db", schemaKnown: accountsSchema, examine: examineAccounts },
+] as const satisfies readonly {
+  name: string;
+  schemaKnown: number;
+  examine(path: string, options: { isAtRest: boolean }): Examined;
+}[];
+
+export const SECRETS = "secrets.json";
+export const BLOBS = "blobs";
+
+/** One file of a backup. */
+export interface Part {
+  /** Below the backup's folder, with `/`. */
+  path: string;
+  bytes: number;
+  sha256: string;
+  /** Of databases. */
+  schema_version?: number;
+}
+
+/** What a backup is, as its `manifest.json` says. */
+export interface Manifest {
+  format: typeof FORMAT;
+  format_version: number;
+  parley_version: string;
+  created_at: string;
+  parts: Part[];
+  counts: Record<string, number>;
+  /** What was wrong with the data when it was copied; empty where all was well. */
+  complaints: string[];
+}
+
+export const newManifest = (
+  found: Pick<Manifest, "created_at" | "parts" | "counts" | "complaints">,
+): Manifest => ({
+  format: FORMAT,
+  format_version: FORMAT_VERSION,
+  parley_version: version,
+  ...found,
+});
+
+/** A blob lies under the hash of its content; its folder also holds drafts, which are nothing yet. */
+export const BLOB_PATH = /^blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
+const FILES: readonly string[] = [...databases.map(({ name }) => name), SECRETS];
+
+/** Reads the manifest of a backup. Throws a `StartError` where it is none, damaged, or of a newer Parley. */
+export function readManifest(folder: string): Manifest {
+  const manifest = parse(folder);
+  if (manifest.format_version > FORMAT_VERSION) throw newer(folder, manifest);
+  const isWhole =
+    databases.every(({ name }) => manifest.parts.some(({ path }) => path === name)) &&
+    manifest.parts.every(
+      ({ path, bytes, sha256 }) =>
+        (FILES.includes(path) || BLOB_PATH.test(path)) &&
+        Number.isSafeInteger(bytes) &&
+        /^[0-9a-f]{64}$/.test(sha256),
+    );
+  if (!isWhole) throw damaged(folder);
+  for (const { name, schemaKnown } of databases) {
+    const part = manifest.parts.find(({ path }) => path === name);
+    if ((part?.schema_version ?? 0) > schemaKnown) throw newer(folder, manifest);
+  }
+  return manifest;
+}
+
+function parse(folder: string): Manifest {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, MANIFEST), "utf8");
+  } catch (error) {
+    throw new StartError(
+      `${folder} is no backup (${(error as NodeJS.ErrnoException).code === "ENOENT" ? `it has no ${MANIFEST}` : (error as Error).message}); name a folder that \`parley backup\` made.`,
+    );
+  }
+  try {
+    const manifest = JSON.parse(text) as Partial<Manifest>;
+    if (
+      manifest.format === FORMAT &&
+      typeof manifest.format_version === "number" &&
+      Array.isArray(manifest.parts)
+    ) {
+      return { parley_version: "?", created_at: "?", counts: {}, complaints: [], ...manifest } as Manifest;
+    }
+  } catch {
+    // Said below.
+  }
+  throw damaged(folder);
+}
+
+export const damaged = (folder: string, what = `its ${MANIFEST} cannot be read`): StartError =>
+  new StartError(`The backup ${folder} is damaged (${what}); nothing was changed, use another one.`);
+
+const newer = (folder: string, { parley_version }: Manifest): StartError =>
+  new StartError(
+    `The backup ${folder} was made by a newer Parley (${parley_version}, this is ${version}); restore it with that version or a later one.`,
+  );
