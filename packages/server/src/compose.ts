@@ -102,7 +102,7 @@ export async function compose(
   const sql = await openSql({ dataDir: config.dataDir });
   const store = await openMessageStore({
     dataDir: config.dataDir,
-    onOutcome: (refusal) => health.report("messages", refusal === null),
+    onOutcome: (refusal) => health.report("messages", refusal),
   });
   const blobs = await openBlobs({ dataDir: config.dataDir, clock });
   const kv = await openKv({ clock });
@@ -113,6 +113,10 @@ export async function compose(
       { name: "accounts", probe: sql.probe },
       { name: "messages", probe: store.probe },
     ],
+    onChange(name, isOk, refusal) {
+      if (isOk) log.info("a store takes writes again", { store: name });
+      else log.error("a store refuses writes", { store: name, error: refusal });
+    },
   });
 
   const calibration = createTokenCalibration();

@@ -13,20 +13,25 @@ export interface Dependency {
  * Whether each store takes writes (I18): red from the first refused write, green again from the first
  * that succeeds; while red a probe is tried every second, so that recovery needs no traffic.
  */
-export function createHealth(uses: { clock: Clock; dependencies: readonly Dependency[] }) {
+export function createHealth(uses: {
+  clock: Clock;
+  dependencies: readonly Dependency[];
+  /** A store begins to refuse writes, and why; or takes them again. */
+  onChange(name: string, isOk: boolean, refusal: unknown): void;
+}) {
   const failing = new Set<string>();
   let isProbing = false;
 
   const measure = async ({ name, probe }: Dependency) => {
     const startedMs = uses.clock.monotonic();
-    const isOk = await probe().then(
-      () => true,
-      () => false,
+    const refusal = await probe().then(
+      () => null,
+      (error: unknown) => error ?? new Error("refused without a reason"),
     );
-    report(name, isOk);
+    report(name, refusal);
     return {
       name,
-      status: statusOf(isOk),
+      status: statusOf(refusal === null),
       latency_ms: Math.round((uses.clock.monotonic() - startedMs) * 100) / 100,
     };
   };
@@ -42,9 +47,12 @@ export function createHealth(uses: { clock: Clock; dependencies: readonly Depend
     return measured.all;
   };
 
-  const report = (name: string, isOk: boolean) => {
+  const report = (name: string, refusal: unknown) => {
+    const isOk = refusal === null;
+    if (isOk !== failing.has(name)) return;
     if (isOk) failing.delete(name);
     else failing.add(name);
+    uses.onChange(name, isOk, refusal);
   };
 
   const probeFailing = async () => {
@@ -56,7 +64,7 @@ export function createHealth(uses: { clock: Clock; dependencies: readonly Depend
   const stop = uses.clock.every(PROBE_EVERY_MS, () => void probeFailing());
 
   return {
-    /** What a real write came to. */
+    /** What a real write came to: null where it is stored, else why it is not. */
     report,
     /** From memory alone. */
     checks(): Record<string, "ok" | "failing"> {

@@ -12,7 +12,7 @@ const fieldNames = [
   "host", "port", "url", "path", "version", "incarnation", "role", "signal", "reason", "setting",
   "request_id", "method", "route", "status", "code", "duration_ms", "bytes", "count",
   "user_id", "session_id", "key_id", "character_id", "conversation_id", "message_id", "turn_id", "reply_id",
-  "epoch", "attempt", "provider", "model", "prompt_tokens", "completion_tokens", "finish_reason",
+  "epoch", "attempt", "store", "provider", "model", "prompt_tokens", "completion_tokens", "finish_reason",
 ] as const;
 
 export type LogFields = { readonly [K in (typeof fieldNames)[number]]?: string | number | boolean | null } & {

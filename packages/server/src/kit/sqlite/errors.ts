@@ -14,6 +14,9 @@ const REFUSALS: Record<number, string> = {
   26: "its file is damaged",
 };
 
+/** Those among them that no waiting mends. */
+const DAMAGE = [11, 26];
+
 /** The same from the system below, as faults and file calls report it. */
 const SYSTEM_REFUSALS: Record<string, string> = {
   ENOSPC: "the disk is full",
@@ -29,14 +32,20 @@ export function sqliteCode(error: unknown): number | null {
   return typeof code === "number" ? code & 0xff : null;
 }
 
-/** `storage_unavailable` where the error says that nothing can be stored just now, else null. */
+/**
+ * `storage_unavailable` where the error says that this cannot be stored, else null. It says after how long
+ * to try again, except where the file is damaged.
+ */
 export function storageProblem(error: unknown): Problem | null {
   if (error instanceof Problem) return error.code === "storage_unavailable" ? error : null;
+  const code = sqliteCode(error) ?? -1;
   const systemCode = (error as { code?: unknown } | null)?.code;
-  const reason =
-    REFUSALS[sqliteCode(error) ?? -1] ??
-    (typeof systemCode === "string" ? SYSTEM_REFUSALS[systemCode] : undefined);
+  const reason = REFUSALS[code] ?? (typeof systemCode === "string" ? SYSTEM_REFUSALS[systemCode] : undefined);
   if (reason === undefined) return null;
+  if (DAMAGE.includes(code)) {
+    const lasting = `This cannot be stored: ${reason}. Whoever runs this server has to restore a backup.`;
+    return new Problem("storage_unavailable", lasting, { cause: error });
+  }
   const detail = `Nothing can be stored just now: ${reason}. Try again in a moment.`;
   return new Problem("storage_unavailable", detail, { retryAfterS: 1, cause: error });
 }

@@ -1,7 +1,11 @@
-/** A turn that waits for its place or runs. */
-export interface LaneTurn {
+/** A turn, and whose lane it belongs to. */
+export interface TurnPlace {
   turnId: string;
   conversationId: string;
+}
+
+/** A turn that waits for its place or runs. */
+export interface LaneTurn extends TurnPlace {
   characterId: string;
 }
 
@@ -36,7 +40,7 @@ export function createLanes(uses: { runningMax: number; run: (turn: LaneTurn) =>
     }
   };
 
-  const leave = (turn: LaneTurn) => {
+  const leave = (turn: TurnPlace) => {
     known.delete(turn.turnId);
     const lane = lanes.get(turn.conversationId);
     if (!lane) return;
@@ -62,7 +66,7 @@ export function createLanes(uses: { runningMax: number; run: (turn: LaneTurn) =>
     },
     has: (turnId: string) => known.has(turnId),
     /** Takes a turn out that has not begun. */
-    remove(turn: LaneTurn) {
+    remove(turn: TurnPlace) {
       leave(turn);
       fill();
     },

@@ -13,10 +13,10 @@ export const MESSAGE_OVERHEAD_TOKENS = 4;
 const RETRY_WAIT_MS_MAX = 5_000;
 const RETRY_JITTER_MS = 500;
 
-/** Why a run was cut short from our side. */
-export type CutReason = "stop" | "drain";
+/** Why a run was cut short from our side; `lost`: another process has the turn now. */
+export type CutReason = "stop" | "drain" | "lost";
 
-/** What a run has come to: an outcome to store, or `handed_back` where a drain cut it. */
+/** What a run has come to: an outcome to store, or `handed_back` where it is another's to end. */
 export type RunResult = { kind: "outcome"; outcome: Outcome; epoch: number } | { kind: "handed_back" };
 
 interface Prepared extends ChosenModel {
@@ -64,6 +64,11 @@ export async function runTurn(
   return attempt(run, prepared);
 }
 
+type LlmFailure = Extract<LlmEnd, { kind: "failed" }>;
+
+/** How the last attempt ended. Whether the person may try again is said by its problem's row in the table alone. */
+type RunEnd = Exclude<LlmEnd, LlmFailure> | Omit<LlmFailure, "retryable" | "cause">;
+
 interface Run {
   uses: TurnUses;
   claim: Claim;
@@ -78,19 +83,18 @@ interface Run {
 const begin = ({ log, claim, epoch }: Run, reason: "restarted" | "failover") =>
   log.begin({ turn: claim.turn, message: claim.message, reply: claim.reply, epoch, reason });
 
-const exhausted = (): LlmEnd => ({
+const exhausted = (): RunEnd => ({
   kind: "failed",
   code: "attempts_exhausted",
   detail: "The server was stopped during every attempt at this reply. Regenerate it to try again.",
-  retryable: false,
   usage: null,
 });
 
-const failure = (problem: Problem): LlmEnd => ({
+const failure = ({ code, detail, retryAfterS }: Problem): RunEnd => ({
   kind: "failed",
-  code: problem.code,
-  detail: problem.detail,
-  retryable: false,
+  code,
+  detail,
+  ...(retryAfterS !== undefined && { retryAfterS }),
   usage: null,
 });
 
@@ -152,7 +156,7 @@ async function attempt(run: Run, prepared: Prepared): Promise<RunResult> {
 }
 
 /** R9: another attempt only before any text was seen, within the attempts, the budget and the wait. */
-async function mayTryAgain(run: Run, end: Extract<LlmEnd, { kind: "failed" }>): Promise<boolean> {
+async function mayTryAgain(run: Run, end: LlmFailure): Promise<boolean> {
   const { uses, signal, claim } = run;
   const waitMs = (end.retryAfterS ?? 0) * 1_000;
   if (!end.retryable || end.code === "provider_timeout" || end.code === "empty_reply") return false;
@@ -203,9 +207,10 @@ function attemptRecord(
 }
 
 /** Turns the end of a run into the one outcome that is stored. */
-function ending(run: Run, prepared: Prepared | null, end: LlmEnd): RunResult {
+function ending(run: Run, prepared: Prepared | null, end: RunEnd): RunResult {
   const { uses, claim, log, signal, epoch } = run;
-  if (signal.aborted && signal.reason === "drain" && end.kind !== "completed") return { kind: "handed_back" };
+  const isOthers = signal.reason === "lost" || (signal.reason === "drain" && end.kind !== "completed");
+  if (signal.aborted && isOthers) return { kind: "handed_back" };
   // A failure that came with the stop is the stop: the person asked for it.
   const isStopped = end.kind === "aborted" || (end.kind === "failed" && signal.aborted);
   const content = log.text(epoch);

@@ -29,6 +29,8 @@ export interface TurnLog {
   /** The turn has ended as stored; what differs from what was streamed is announced by a reset. */
   end(ended: { turn: Turn; message: Message; reply: Message; epoch: number; reason: ResetReason }): void;
   isEnded(): boolean;
+  /** Ends all reading that goes on, without a closing event: readers come again, with their cursor. */
+  breakOff(): void;
   /** Resolves when the turn has ended. */
   readonly ended: Promise<void>;
   /** Reads from a position, or from nothing. */
@@ -38,7 +40,7 @@ export interface TurnLog {
 export interface TurnReader {
   /** The next frame, or null where there is none yet (or none any more, see `isDone`). */
   next(): TurnFrame | null;
-  /** True once the closing event was read. */
+  /** True once the closing event was read, or the log has broken off. */
   isDone(): boolean;
   /** Called whenever there may be something new; one listener. */
   onNews(listener: () => void): void;
@@ -66,7 +68,7 @@ export function createTurnLog(turn: {
 }): TurnLog {
   const of = { conversation_id: turn.conversationId, turn_id: turn.id };
   const news = new Set<() => void>();
-  const state: LogState = { started: null, attempt: null, closing: null };
+  const state: LogState = { started: null, attempt: null, closing: null, breaks: 0 };
   let announceEnd: () => void;
   const ended = new Promise<void>((resolve) => {
     announceEnd = resolve;
@@ -135,6 +137,10 @@ export function createTurnLog(turn: {
       wake();
     },
     isEnded: () => state.closing !== null,
+    breakOff() {
+      state.breaks++;
+      wake();
+    },
     ended,
     read: (from) => createReader(of, from, state, news),
   };
@@ -193,6 +199,8 @@ interface LogState {
   started: TurnFrame | null;
   attempt: Attempt | null;
   closing: TurnFrame[] | null;
+  /** How often the log has broken off; readers from before the last time are done. */
+  breaks: number;
 }
 
 function createReader(
@@ -210,6 +218,7 @@ function createReader(
   let nextPiece = 0;
   let nextClosing = 0;
   let isStartDue = false;
+  const breaksBefore = state.breaks;
   let isDone = false;
   let listener: (() => void) | null = null;
 
@@ -282,8 +291,10 @@ function createReader(
     return frame;
   };
 
+  const isBrokenOff = () => state.breaks !== breaksBefore;
+
   const next = (): TurnFrame | null => {
-    if (isDone || !state.started) return null;
+    if (isDone || isBrokenOff() || !state.started) return null;
     if (!hasStarted) {
       hasStarted = true;
       return state.started;
@@ -307,7 +318,7 @@ function createReader(
   const wakeMe = () => listener?.();
   return {
     next,
-    isDone: () => isDone,
+    isDone: () => isDone || isBrokenOff(),
     onNews(run) {
       listener = run;
       news.add(wakeMe);

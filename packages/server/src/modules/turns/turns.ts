@@ -2,21 +2,29 @@ import type { Api, CallContext, Principal, SignedInContext, Turn, turns } from "
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { failpoint } from "../../kit/failpoint.ts";
 import { isId } from "../../kit/ids.ts";
-import type { Claim, CompleteResult, OpenTurn, Outcome } from "../../ports/message-store/message-store.ts";
+import type {
+  Claim,
+  CompleteResult,
+  OpenTurn,
+  Outcome,
+  TurnState,
+} from "../../ports/message-store/message-store.ts";
 import { parseCursor, type StreamPosition } from "./cursor.ts";
-import { createLanes, type LaneTurn } from "./lanes.ts";
+import { createLanes, type LaneTurn, type TurnPlace } from "./lanes.ts";
 import { type CutReason, runTurn } from "./runner.ts";
+import { createSweep } from "./sweep.ts";
 import { createTurnLog, storedTurnLog, type TurnLog, type TurnReader } from "./turn-log.ts";
 import type { TurnUses } from "./turn-uses.ts";
+import { createUnfinished } from "./unfinished.ts";
+import { untilStored } from "./until-stored.ts";
 import { createWatchers, type TurnWatcher } from "./watchers.ts";
 
 /** R3. One timer renews every lease; a claim that is not renewed is free after this. */
 const LEASE_MS = 6_000;
 const RENEW_EVERY_MS = 2_000;
-const SWEEP_EVERY_MS = 1_000;
-const OPEN_TURNS_PER_SWEEP = 10_000;
 const STOP_WAIT_MS = 2_000;
-const STORE_RETRY_MS = [100, 250, 500, 1_000, 2_000] as const;
+/** A turn that is interrupted again and again is told of so often; then it is what was said before. */
+const REPORTS_MAX = 4;
 
 export interface Turns extends Api<typeof turns> {
   /** Reads what is left over from an earlier run and begins. */
@@ -67,12 +75,12 @@ export function createTurns(uses: TurnUses): Turns {
   const logs = new Map<string, TurnLog>();
   const running = new Map<string, Running>();
   const lanes = createLanes({ runningMax: uses.runningMax, run });
+  const unfinished = createUnfinished({ clock, lookAgain: (turn) => void lookAgain(turn) });
   const cancels: (() => void)[] = [];
   const watchers = createWatchers();
-  let isSweeping = false;
   let isDraining = false;
 
-  const logOf = (turn: { turnId: string; conversationId: string }): TurnLog => {
+  const logOf = (turn: TurnPlace): TurnLog => {
     const known = logs.get(turn.turnId);
     if (known) return known;
     const log = createTurnLog({
@@ -97,16 +105,55 @@ export function createTurns(uses: TurnUses): Turns {
     running.set(turn.turnId, entry);
     try {
       const version = await uses.characterVersion(turn.characterId);
-      const claimed = await untilStored(() => claim(turn.turnId, true, version));
+      const claimed = await stored(log, () => claim(turn.turnId, true, version));
       if (claimed) await runClaimed(claimed, log, entry);
       else await endFromStore(turn.turnId, log);
     } catch (error) {
-      // The sweep finds the turn again: nothing of it is lost.
-      uses.reports.trouble("a turn was interrupted", error);
+      interrupted(turn, log, error);
+      await handBack(entry);
     } finally {
-      if (running.get(turn.turnId) === entry) running.delete(turn.turnId);
-      // A log that has not ended has readers who wait for what the sweep begins.
-      if (log.isEnded()) logs.delete(turn.turnId);
+      running.delete(turn.turnId);
+      leave(turn, log);
+    }
+  }
+
+  /** A turn that has not ended is looked at again; its log stays, with readers who wait for that. */
+  function leave(turn: TurnPlace, log: TurnLog): void {
+    if (log.isEnded()) forget(turn.turnId);
+    else if (!isDraining) unfinished.add(turn);
+  }
+
+  /** R17: whoever runs it next need not wait for a lease that nobody uses. */
+  async function handBack(entry: Pick<Running, "claim">): Promise<void> {
+    const { claim } = entry;
+    entry.claim = null;
+    // Where that cannot be stored it is free when the lease is over.
+    if (claim) await store.renew([claim], clock.now()).catch(() => {});
+  }
+
+  function forget(turnId: string): void {
+    logs.delete(turnId);
+    unfinished.remove(turnId);
+  }
+
+  /** Nothing of it is lost. Where it lasts, readers come again rather than wait without a sign. */
+  function interrupted({ turnId }: TurnPlace, log: TurnLog, error: unknown): void {
+    const looks = unfinished.looks(turnId);
+    if (looks < REPORTS_MAX) uses.reports.trouble("a turn was interrupted", error);
+    if (looks > 0) log.breakOff();
+  }
+
+  async function lookAgain(turn: TurnPlace): Promise<void> {
+    if (isDraining || lanes.has(turn.turnId)) return;
+    const log = logOf(turn);
+    try {
+      const state = await endFromStore(turn.turnId, log);
+      if (!state) log.breakOff();
+      if (!state || log.isEnded()) forget(turn.turnId);
+      else lanes.add({ ...turn, characterId: state.reply.character_id ?? "" });
+    } catch (error) {
+      interrupted(turn, log, error);
+      unfinished.add(turn);
     }
   }
 
@@ -115,13 +162,12 @@ export function createTurns(uses: TurnUses): Turns {
     const startedMono = clock.monotonic();
     entry.claim = { turnId, epoch: claimed.epoch };
     uses.onActivity(log.conversationId, claimed.userId);
-    if (isDraining) entry.cut.abort("drain" satisfies CutReason);
     const onEpoch = (epoch: number) => {
       entry.claim = { turnId, epoch };
     };
     const result = await runTurn(uses, claimed, log, entry.cut.signal, onEpoch);
-    if (result.kind === "handed_back") return;
-    const completed = await untilStored(() => store.complete(turnId, result.epoch, result.outcome));
+    if (result.kind === "handed_back") return handBack(entry);
+    const completed = await stored(log, () => store.complete(turnId, result.epoch, result.outcome));
     publish(claimed, log, completed, result.outcome, clock.monotonic() - startedMono);
   }
 
@@ -132,6 +178,7 @@ export function createTurns(uses: TurnUses): Turns {
     outcome: Outcome,
     durationMs: number,
   ): void {
+    // Another runs it now; its outcome is looked for like that of every turn that left without one.
     if (completed.kind === "fenced") return;
     const { turn, reply, epoch } = completed;
     const reason = completed.kind === "already" ? "adopted" : "restarted";
@@ -141,23 +188,14 @@ export function createTurns(uses: TurnUses): Turns {
   }
 
   /** A turn that could not be claimed has ended elsewhere, or waits for another. */
-  async function endFromStore(turnId: string, log: TurnLog): Promise<void> {
+  async function endFromStore(turnId: string, log: TurnLog): Promise<TurnState | null> {
     const state = await store.turnState(turnId, null);
     if (state?.turn.ended_at) log.end({ ...state, reason: "adopted" });
+    return state;
   }
 
-  /** Storage that refuses for a while delays an outcome, it does not lose it. */
-  async function untilStored<T>(work: () => Promise<T>): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isPassing(error) || isDraining) throw error;
-        const waitMs = STORE_RETRY_MS[Math.min(tries, STORE_RETRY_MS.length - 1)] as number;
-        await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
-      }
-    }
-  }
+  const stored = <T>(log: TurnLog, work: () => Promise<T>): Promise<T> =>
+    untilStored({ clock, isOver: () => isDraining, onLongWait: log.breakOff }, work);
 
   async function endQueued(turnId: string, log: TurnLog): Promise<void> {
     const claimed = await claim(turnId, false, null);
@@ -165,12 +203,17 @@ export function createTurns(uses: TurnUses): Turns {
     const stopped = AbortSignal.abort("stop" satisfies CutReason);
     const result = await runTurn(uses, claimed, log, stopped, () => {});
     if (result.kind !== "outcome") return;
-    const completed = await store.complete(turnId, result.epoch, result.outcome);
-    publish(claimed, log, completed, result.outcome, 0);
+    try {
+      const completed = await store.complete(turnId, result.epoch, result.outcome);
+      publish(claimed, log, completed, result.outcome, 0);
+    } catch (error) {
+      await handBack({ claim: { turnId, epoch: result.epoch } });
+      throw error;
+    }
   }
 
   /** Ends a turn here, whatever it is doing. */
-  async function stopHere(turn: { turnId: string; conversationId: string }): Promise<void> {
+  async function stopHere(turn: TurnPlace): Promise<void> {
     failpoint("k17");
     const current = running.get(turn.turnId);
     if (current) {
@@ -178,38 +221,36 @@ export function createTurns(uses: TurnUses): Turns {
       return;
     }
     const log = logOf(turn);
-    lanes.remove({ ...turn, characterId: "" });
+    lanes.remove(turn);
     try {
       await endQueued(turn.turnId, log);
     } finally {
-      if (log.isEnded()) logs.delete(turn.turnId);
-    }
-  }
-
-  async function sweep(): Promise<void> {
-    if (isSweeping || isDraining) return;
-    isSweeping = true;
-    try {
-      await store.repair();
-      for (const open of await store.openTurns(OPEN_TURNS_PER_SWEEP)) adopt(open);
-    } catch (error) {
-      if (Problem.from(error).code !== "storage_unavailable") uses.reports.trouble("a sweep failed", error);
-    } finally {
-      isSweeping = false;
+      leave(turn, log);
     }
   }
 
   const adopt = (open: OpenTurn) => {
-    if (lanes.has(open.turnId)) return;
+    if (lanes.has(open.turnId) || unfinished.has(open.turnId)) return;
     logOf(open);
     lanes.add(open);
   };
+  const sweep = createSweep({
+    store,
+    clock,
+    adopt,
+    onTrouble: (error) => uses.reports.trouble("a sweep failed", error),
+  });
 
   async function renew(): Promise<void> {
     const held = [...running.values()].flatMap((entry) => entry.claim ?? []);
     if (held.length === 0) return;
     try {
-      await store.renew(held, clock.now() + LEASE_MS);
+      const lost = new Set(await store.renew(held, clock.now() + LEASE_MS));
+      for (const { turnId, epoch } of held) {
+        const entry = running.get(turnId);
+        // A claim that was raised while we asked is another than the one that is lost.
+        if (lost.has(turnId) && entry?.claim?.epoch === epoch) entry.cut.abort("lost" satisfies CutReason);
+      }
     } catch {
       // A lease that cannot be renewed is another's to take; the epoch guards what we would store.
     }
@@ -231,7 +272,11 @@ export function createTurns(uses: TurnUses): Turns {
     const hadLog = logs.has(turnId);
     const log = logOf({ turnId, conversationId: turn.conversation_id });
     const state = await store.turnState(turnId, principal.userId);
-    if (state && !state.turn.ended_at) return log.read(from);
+    if (state && !state.turn.ended_at) {
+      // Nobody here may know of it: another process runs it, or no sweep has come by since its send was cut.
+      if (!lanes.has(turnId) && !unfinished.has(turnId)) unfinished.add(placeOf(state.turn));
+      return log.read(from);
+    }
     if (!hadLog) logs.delete(turnId);
     if (log.isEnded()) return log.read(from);
     if (!state) throw new Problem("not_found", "There is no such turn.");
@@ -248,14 +293,13 @@ export function createTurns(uses: TurnUses): Turns {
       const wished = await store.requestStop(turn_id, userId, clock.now());
       if (wished?.ended_at) return wished;
       const log = logs.get(turn_id);
-      await stopHere({ turnId: turn_id, conversationId: turn.conversation_id });
+      await stopHere(placeOf(turn));
       if (log) await within(clock, STOP_WAIT_MS, log.ended);
       return requireTurn(turn_id, context);
     },
 
     async start() {
-      await sweep();
-      cancels.push(clock.every(SWEEP_EVERY_MS, () => void sweep()));
+      await sweep.start();
       cancels.push(clock.every(RENEW_EVERY_MS, () => void renew()));
     },
 
@@ -290,9 +334,11 @@ export function createTurns(uses: TurnUses): Turns {
 
     async drain(timeoutMs) {
       lanes.pause();
-      for (const cancel of cancels.splice(0)) cancel();
+      sweep.stop();
+      unfinished.clear();
       await within(clock, timeoutMs, lanes.idle());
       isDraining = true;
+      for (const cancel of cancels.splice(0)) cancel();
       for (const { cut } of running.values()) cut.abort("drain" satisfies CutReason);
       await within(clock, STOP_WAIT_MS, lanes.idle());
     },
@@ -306,9 +352,7 @@ export function createTurns(uses: TurnUses): Turns {
   };
 }
 
-/** The store takes nothing just now; what waits is not lost by it. */
-const isPassing = (error: unknown) =>
-  ["storage_unavailable", "overloaded"].includes(Problem.from(error).code);
+const placeOf = (turn: Turn): TurnPlace => ({ turnId: turn.id, conversationId: turn.conversation_id });
 
 function readCursor(after: string): StreamPosition {
   const position = parseCursor(after);

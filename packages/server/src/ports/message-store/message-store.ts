@@ -21,7 +21,8 @@ import type {
  *   that order rests on. No place above a missing reply shows before the reply does.
  * - What belongs to another user, or to a deleted conversation, reads as missing (null, `not_found`).
  * - Reads see every write that was acknowledged before.
- * - A store that cannot write rejects with the problem `storage_unavailable`; reads go on.
+ * - A store that cannot write rejects with the problem `storage_unavailable`; reads go on. Where it is
+ *   worth trying again by and by the problem says after how long; without that (a damaged file) it is not.
  * Times are milliseconds since 1970; what goes out is in the form of the wire contract.
  */
 export interface MessageStore {
@@ -114,7 +115,7 @@ export interface MessageStore {
   }): Promise<Claim | null>;
   /** Raises the epoch of one's own running claim for another attempt; null when fenced or ended. */
   nextAttempt(turnId: string, epoch: number, at: number): Promise<{ epoch: number; attempts: number } | null>;
-  /** Prolongs leases; returns the ids of those that are no longer held. */
+  /** Prolongs leases, or gives them back by a time that is over; returns the ids of those no longer held. */
   renew(held: readonly { turnId: string; epoch: number }[], leaseUntil: number): Promise<string[]>;
   /**
    * Ends a turn: reply and outcome in one step, guarded by the epoch. The first stored outcome wins:
@@ -123,8 +124,11 @@ export interface MessageStore {
   complete(turnId: string, epoch: number, outcome: Outcome): Promise<CompleteResult>;
   /** Stores the wish; null where there is no such turn. The turn as it stands is returned. */
   requestStop(turnId: string, userId: string, at: number): Promise<Turn | null>;
-  /** Turns that have not ended, by conversation and seq. */
-  openTurns(limit: number): Promise<OpenTurn[]>;
+  /** Turns that have not ended, by conversation and seq, behind the place `after`. `limit` 1 to 1,000. */
+  openTurns(query: {
+    after: Pick<OpenTurn, "conversationId" | "seq"> | null;
+    limit: number;
+  }): Promise<OpenTurn[]>;
 
   /**
    * Recreates missing replies, and empties text of deleted conversations; a bounded piece of work per
@@ -295,8 +299,4 @@ export interface OpenTurn {
   characterId: string;
   /** Of its reply's place. */
   seq: number;
-  status: "queued" | "running";
-  owner: string | null;
-  isStopRequested: boolean;
-  isConversationDeleted: boolean;
 }

@@ -26,10 +26,6 @@ interface OpenRow {
   conversation_id: string;
   character_id: string;
   seq: number;
-  turn_status: "queued" | "running";
-  owner: string | null;
-  stop_requested_at: number | null;
-  conversation_status: string;
 }
 
 /** The life of a turn, which is a reply's row: every change is one row, guarded by its epoch. */
@@ -48,10 +44,8 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
   const conversationStatus = oneRow<{ status: string }>(db, "SELECT status FROM conversations WHERE id = ?");
   const open = manyRows<OpenRow>(
     db,
-    `SELECT m.turn_id, m.conversation_id, m.character_id, m.seq, m.turn_status, m.owner, m.stop_requested_at,
-       c.status AS conversation_status
-     FROM messages m INDEXED BY messages_pending CROSS JOIN conversations c ON c.id = m.conversation_id
-     WHERE m.status = 'pending' ORDER BY m.conversation_id, m.seq LIMIT ?`,
+    `SELECT turn_id, conversation_id, character_id, seq FROM messages INDEXED BY messages_pending
+     WHERE status = 'pending' AND (conversation_id, seq) > (?, ?) ORDER BY conversation_id, seq LIMIT ?`,
   );
   const takeRow = change(
     db,
@@ -243,16 +237,12 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
     renew: (held, leaseUntil) => write(() => renew(held, leaseUntil)),
     complete: (turnId, epoch, outcome) => write(() => complete(turnId, epoch, outcome)),
     requestStop: (turnId, userId, at) => write(() => requestStop(turnId, userId, at)),
-    async openTurns(limit) {
-      return open(limit).map((row) => ({
+    async openTurns({ after, limit }) {
+      return open(after?.conversationId ?? "", after?.seq ?? 0, limit).map((row) => ({
         turnId: row.turn_id,
         conversationId: row.conversation_id,
         characterId: row.character_id,
         seq: row.seq,
-        status: row.turn_status,
-        owner: row.owner,
-        isStopRequested: row.stop_requested_at !== null,
-        isConversationDeleted: row.conversation_status === "deleted",
       }));
     },
   };

@@ -30,8 +30,9 @@ export interface Transport {
 
 /**
  * Raw HTTP to one server: connections are kept, redirects are never followed, no body is compressed, and
- * no timer of Node's own applies (those of `Watch` do). A kept connection that turns out to be dead
- * before a byte came back is replaced once: the server had closed it before our request arrived.
+ * no timer of Node's own applies (those of `Watch` do). Where a kept connection turns out to be dead
+ * before a byte came back, a GET is sent once more on a fresh one; a POST never is, for it may have been
+ * received.
  */
 export function createTransport(uses: { baseUrl: string; apiKey: string | undefined }): Transport {
   const url = new URL(uses.baseUrl);
@@ -81,7 +82,7 @@ export function createTransport(uses: { baseUrl: string; apiKey: string | undefi
       if (isOver) return;
       isOver = true;
       const isStale = request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
-      // A POST may have been received: to repeat it is the caller's decision, and counts (I12).
+      // To repeat a POST is the caller's decision, and counts (I12).
       if (isStale && !isFresh && exchange.method === "GET") again = open(exchange, true);
       else exchange.onError(error);
     });

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import type { MessageStoreSettings } from "../index.ts";
 import { openMessageStore } from "../index.ts";
 import type { FreshPlace } from "./place.ts";
-import { everything, makeConversation, USER } from "./wishes.ts";
+import { everything, makeConversation, openTurns, USER } from "./wishes.ts";
 
 const CHILD = fileURLToPath(new URL("crash-child.ts", import.meta.url));
 const ROUNDS = 4;
@@ -67,7 +67,7 @@ export function crashTests(freshPlace: FreshPlace) {
         } else expect(byClientId.get(clientMessageId)).toMatchObject({ id, seq });
       }
       const pending = all.filter(({ status }) => status === "pending").map(({ turn_id }) => turn_id);
-      expect((await store.openTurns(10_000)).map((turn) => turn.turnId)).toEqual(pending);
+      expect((await openTurns(store)).map((turn) => turn.turnId)).toEqual(pending);
       await store.close();
     }
   });

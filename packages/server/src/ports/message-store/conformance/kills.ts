@@ -12,6 +12,7 @@ import {
   NOON,
   newConversation,
   note,
+  openTurns,
   outcome,
   regeneration,
   send,
@@ -145,7 +146,7 @@ async function snapshot(store: MessageStore, id: string) {
     conversation: await store.conversation(id, USER),
     messages,
     turns: await Promise.all([...turnIds].map((turnId) => store.turnState(turnId, USER))),
-    open: await store.openTurns(100),
+    open: await openTurns(store),
     listed: (await store.listConversations({ userId: USER, limit: 10, cursor: null })).items,
   };
 }

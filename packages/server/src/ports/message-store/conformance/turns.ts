@@ -8,6 +8,7 @@ import {
   everything,
   makeConversation,
   NOON,
+  openTurns,
   outcome,
   range,
   regeneration,
@@ -138,6 +139,17 @@ export function turnTests(place: Place) {
     expect(await store.renew([], NOON)).toEqual([]);
   });
 
+  test("a lease given back is free at once, for its own process too", async () => {
+    const { store } = place;
+    const { turn } = await oneTurn(store);
+    const mine = await mustClaim(claimOf(turn.id, { owner: "a" }));
+    expect(await store.claim(claimOf(turn.id, { owner: "a", at: NOON + 1 }))).toBeNull();
+    expect(await store.renew([{ turnId: turn.id, epoch: mine.epoch }], NOON + 1)).toEqual([]);
+    const again = await mustClaim(claimOf(turn.id, { owner: "a", isSoleProcess: false, at: NOON + 1 }));
+    expect(again).toMatchObject({ attempts: 2 });
+    expect(await store.complete(turn.id, mine.epoch, outcome("Stale"))).toEqual({ kind: "fenced" });
+  });
+
   test("the outcome sets the reply once, whole, and in contract form", async () => {
     const { store } = place;
     const { id, turn, reply } = await oneTurn(store);
@@ -179,7 +191,7 @@ export function turnTests(place: Place) {
       reply: "reply" in stored && stored.reply,
     });
     expect((await everything(store, id))[1]).toEqual("reply" in stored && stored.reply);
-    expect(await store.openTurns(10)).toEqual([]);
+    expect(await openTurns(store)).toEqual([]);
   });
 
   test("the first stored outcome wins, and later ones are told what it was (I3)", async () => {
@@ -239,7 +251,7 @@ export function turnTests(place: Place) {
     expect(await place.store.requestStop(turn.id, USER, NOON)).toMatchObject({ status: "queued" });
     expect(await place.store.requestStop(randomUUID(), USER, NOON)).toBeNull();
     const store = await place.reopen();
-    expect(await store.openTurns(10)).toMatchObject([{ turnId: turn.id, isStopRequested: true }]);
+    expect(await openTurns(store)).toMatchObject([{ turnId: turn.id }]);
     const claim = await mustClaim(claimOf(turn.id, { countsAsAttempt: false }));
     expect(claim.isStopRequested).toBe(true);
     const stop = outcome("", { status: "stopped", replyStatus: "failed", finishReason: "stopped" });
@@ -247,7 +259,7 @@ export function turnTests(place: Place) {
     expect(await store.requestStop(turn.id, USER, NOON)).toMatchObject({ status: "stopped" });
   });
 
-  test("open turns are told by conversation and seq, with who runs them", async () => {
+  test("open turns are told by conversation and seq, queued or running, page by page", async () => {
     const { store } = place;
     const one = await oneTurn(store);
     const two = await oneTurn(store);
@@ -255,27 +267,25 @@ export function turnTests(place: Place) {
     await answer(store, two.turn.id);
     const again = await store.acceptRegeneration(regeneration(two.reply.id));
     await mustClaim(claimOf(one.turn.id, { owner: "a" }));
-    const open = await store.openTurns(10);
+    const open = await openTurns(store);
     const mine = open.filter((turn) => turn.conversationId === one.id);
-    const shape = {
-      conversationId: one.id,
-      characterId: one.reply.character_id,
-      isConversationDeleted: false,
-    };
+    const shape = { conversationId: one.id, characterId: one.reply.character_id };
     expect(mine).toEqual([
-      { ...shape, turnId: one.turn.id, seq: 2, status: "running", owner: "a", isStopRequested: false },
-      { ...shape, turnId: later.turn.id, seq: 4, status: "queued", owner: null, isStopRequested: false },
+      { ...shape, turnId: one.turn.id, seq: 2 },
+      { ...shape, turnId: later.turn.id, seq: 4 },
     ]);
     expect(open.find((turn) => turn.conversationId === two.id)).toMatchObject({ seq: 3 });
     expect("turn" in again && again.turn.status).toBe("queued");
-    expect(await store.openTurns(1)).toEqual(open.slice(0, 1));
+    expect(await store.openTurns({ after: null, limit: 1 })).toEqual(open.slice(0, 1));
+    for (const limit of [1, 2, 3]) expect(await openTurns(store, limit)).toEqual(open);
   });
 
   test("a claim that was cut by a restart is taken again, with a higher epoch and another attempt", async () => {
     const { turn } = await oneTurn(place.store);
     const before = await mustClaim(claimOf(turn.id, { owner: "first run" }));
     const store = await place.reopen();
-    expect(await store.openTurns(10)).toMatchObject([{ status: "running", owner: "first run" }]);
+    expect(await openTurns(store)).toMatchObject([{ turnId: turn.id }]);
+    expect(await store.turn(turn.id, USER)).toMatchObject({ status: "running" });
     const after = await mustClaim(claimOf(turn.id, { owner: "second run" }));
     expect(after.epoch).toBeGreaterThan(before.epoch);
     expect(after.attempts).toBe(2);

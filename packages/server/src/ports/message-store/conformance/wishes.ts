@@ -1,5 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { Accepted, Claim, MessageStore, NewConversation, NewSend, Outcome } from "../message-store.ts";
+import type {
+  Accepted,
+  Claim,
+  MessageStore,
+  NewConversation,
+  NewSend,
+  OpenTurn,
+  Outcome,
+} from "../message-store.ts";
 
 export const USER = "00000000-0000-7000-8000-000000000001";
 export const STRANGER = "00000000-0000-7000-8000-000000000002";
@@ -116,6 +124,16 @@ export const outcome = (content = "A reply.", more: Partial<Outcome> = {}): Outc
   at: NOON + 1_000,
   ...more,
 });
+
+/** All turns that have not ended. */
+export async function openTurns(store: MessageStore, limit = 200) {
+  const all: OpenTurn[] = [];
+  for (;;) {
+    const page = await store.openTurns({ after: all.at(-1) ?? null, limit });
+    all.push(...page);
+    if (page.length < limit) return all;
+  }
+}
 
 /** Claims a turn and ends it. */
 export async function answer(store: MessageStore, turnId: string, content = "A reply.") {
