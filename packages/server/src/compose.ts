@@ -220,6 +220,7 @@ export async function compose(
           idempotency,
           derivedIds,
           clock,
+          publicUrl: config.publicUrl,
           checkOpen() {
             if (isDraining) throw new Problem("draining", undefined, { retryAfterS: 2 });
           },
