@@ -247,7 +247,7 @@ export async function compose(
             return createSignInLink();
           },
         }),
-      serveWeb,
+      (app) => serveWeb(app, { isRegistrationOpen: config.registration === "open" }),
     ],
   });
 
