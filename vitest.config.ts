@@ -13,7 +13,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "packages/server/test/**/*.test.ts", "scripts/**/*.test.ts"],
+    include: ["packages/*/{src,test}/**/*.test.{ts,tsx}", "scripts/**/*.test.ts"],
+    globalSetup: "./scripts/fresh-page.ts",
     env: { TMPDIR: scratch },
     testTimeout: 30_000,
     hookTimeout: 60_000,

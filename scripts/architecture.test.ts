@@ -12,8 +12,8 @@ const filesIn = (...patterns: string[]) =>
   globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" || name === "dist" });
 const read = (file: string) => readFileSync(join(root, file), "utf8");
 
-const all = filesIn("packages/**/*.{ts,js,css,html}", "scripts/*.{ts,js}", "bin/*.js", "*.ts");
-const sources = filesIn("packages/*/src/**/*.ts").filter((file) => !file.endsWith(".test.ts"));
+const all = filesIn("packages/**/*.{ts,tsx,js,css,html}", "scripts/*.{ts,js}", "bin/*.js", "*.ts");
+const sources = filesIn("packages/*/src/**/*.{ts,tsx}").filter((file) => !/\.test\.tsx?$/.test(file));
 /** Suites and fixtures run in tests alone, beside the technologies that they try. */
 const isTestHelper = (file: string) => /(conformance|fixture|test-entry)(\.\w+)?\.ts$/.test(file);
 
@@ -58,6 +58,7 @@ const typesOf =
 const arrows: readonly [where: RegExp, allowed: (file: string) => Allows[]][] = [
   [/^packages\/sdk\/src\/contract\//, (file) => [oneOf(own(file, 4), /^typebox/)]],
   [/^packages\/sdk\/src\//, (file) => [oneOf(own(file, 3))]],
+  [/^packages\/web\/src\//, (file) => [oneOf(own(file, 3), /^@parley-chat\/sdk$/, library)]],
   [kit, () => [oneOf(kit, node, /^@parley-chat\/sdk\/contract\/problem$/, library), typesOf(contract)]],
   [portInterface, (file) => [oneOf(own(file, 5)), typesOf(contract), typesOf(library)]],
   [

@@ -7,6 +7,7 @@ const bin = (name: string) => join(root, "node_modules", ".bin", name);
 
 const steps: readonly [name: string, command: string, args: readonly string[]][] = [
   ["types", bin("tsc"), []],
+  ["types of the page", bin("tsc"), ["-p", "packages/web"]],
   ["style and rules", bin("biome"), ["check", "--error-on-warnings", "."]],
   ["nothing unused", bin("knip"), []],
   ["reference", process.execPath, ["-C", "parley-source", "scripts/docs.ts", "--check"]],
@@ -17,7 +18,7 @@ for (const [name, command, args] of steps) {
   const startedMs = performance.now();
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: "utf8" });
   const took = `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
-  console.log(`${status === 0 ? "ok    " : "FAILED"}  ${name.padEnd(16)} ${took}`);
+  console.log(`${status === 0 ? "ok    " : "FAILED"}  ${name.padEnd(18)} ${took}`);
   if (status === 0) continue;
   failed++;
   console.log(`${stdout ?? ""}${stderr ?? ""}`);

@@ -12,5 +12,7 @@ if (!existsSync(join(modules, "rolldown"))) {
   );
 } else {
   const { build } = await import("./build.ts");
+  const { buildPage } = await import("./build-page.ts");
   console.log(await build());
+  console.log(await buildPage());
 }

@@ -1,24 +1,42 @@
-// Not published: tells whether the bundle in dist was made from the sources that are there now.
+// Not published: tells whether what is in a dist folder was made from the sources that are there now.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * The hash of all that goes into the bundle: our sources and the contract's, and the versions that
- * the lockfile names.
+ * The hash of all that goes into the server's bundle: our sources and the contract's, and the versions
+ * that the lockfile names.
  * @param {string} home the folder of the server package
  */
 export function hashSources(home) {
   const root = join(home, "..", "..");
+  const folders = ["packages/sdk/src", "packages/server/src"];
+  return hash(root, folders, ["packages/server/package.json", "package-lock.json", "scripts/build.ts"]);
+}
+
+/**
+ * The same for the page.
+ * @param {string} root the folder of the project
+ */
+export function hashPage(root) {
+  const files = ["package.json", "tsconfig.json", "index.html"].map((name) => `packages/web/${name}`);
+  const folders = ["packages/sdk/src", "packages/web/src"];
+  return hash(root, folders, [...files, "package-lock.json", "scripts/build-page.ts"]);
+}
+
+/**
+ * @param {string} root
+ * @param {string[]} folders
+ * @param {string[]} files
+ */
+function hash(root, folders, files) {
   const hash = createHash("sha256");
-  for (const folder of ["packages/sdk/src", "packages/server/src"]) {
-    const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
-    const sources = names.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts")).sort();
-    for (const name of sources)
-      hash.update(`${folder}/${name}\n`).update(readFileSync(join(root, folder, name)));
+  for (const folder of folders) {
+    const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+    const names = entries.filter((entry) => entry.isFile() && !/\.test\.tsx?$/.test(entry.name));
+    for (const path of names.map((entry) => join(entry.parentPath, entry.name)).sort())
+      hash.update(`${path.slice(root.length)}\n`).update(readFileSync(path));
   }
-  for (const name of ["packages/server/package.json", "package-lock.json", "scripts/build.ts"]) {
-    hash.update(`${name}\n`).update(readFileSync(join(root, name)));
-  }
+  for (const name of files) hash.update(`${name}\n`).update(readFileSync(join(root, name)));
   return hash.digest("hex");
 }

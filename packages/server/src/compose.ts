@@ -315,6 +315,7 @@ export async function compose(
           idempotency,
           derivedIds,
           clock,
+          publicUrl: config.publicUrl,
           uploadBytesMax: config.uploadBytesMax,
           checkOpen,
           openStreams: metrics.openStreams,
@@ -340,7 +341,7 @@ export async function compose(
             return createSignInLink();
           },
         }),
-      serveWeb,
+      (app) => serveWeb(app, { isRegistrationOpen: config.registration === "open" }),
     ],
   });
 

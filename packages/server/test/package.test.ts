@@ -54,10 +54,12 @@ test("the packages hold built JavaScript, licences and notices, and no sources",
   for (const name of ["parley-chat", "@parley-chat/sdk", "@parley-chat/server", "@parley-chat/web"]) {
     const files = readdirSync(installed(name), { recursive: true, encoding: "utf8" });
     expect(files).toContain("LICENSE");
-    expect(files.filter((file) => /\.ts$/.test(file) && !file.endsWith(".d.ts"))).toEqual([]);
+    expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([]);
   }
   const notices = readFileSync(installed("@parley-chat/server", "dist", "THIRD_PARTY_NOTICES"), "utf8");
   expect(notices.match(/^(fastify|kysely|typebox) \d.*/gm)).toHaveLength(3);
+  const page = readFileSync(installed("@parley-chat/web", "dist", "THIRD_PARTY_NOTICES"), "utf8");
+  expect(page.match(/^(react|marked|@fontsource-variable\/literata) \d.*/gm)).toHaveLength(3);
 });
 
 test("the SDK works in the machine's own Node, and its types in a strict project", () => {
@@ -117,6 +119,10 @@ test("parley start prints a line that streams a whole reply as it stands, and SI
     expect(events[0]).toBe("turn.started");
     expect(events.filter((name) => name === "reply.delta").length).toBeGreaterThan(1);
     expect(events.at(-1)).toBe("turn.completed");
+    const [address = ""] = /http:\/\/localhost:\d+/.exec(stdout) ?? [];
+    const html = await (await fetch(`${address}/app/`)).text();
+    const [script = ""] = /\/app\/assets\/[^"]+\.js/.exec(html) ?? [];
+    expect((await fetch(address + script)).status).toBe(200);
   } finally {
     child.kill("SIGTERM");
   }

@@ -35,6 +35,8 @@ export interface Route {
   readonly hasSecret?: boolean;
   /** The module sees to repeats itself (sends, regenerations, refresh). */
   readonly isIdempotentItself?: boolean;
+  /** What the call does with the cookie that keeps a page's refresh token out of reach of its scripts. */
+  readonly cookie?: "sets" | "refreshes" | "clears";
   /** Which limit counts this call. */
   readonly limit?: "messages" | "sign_in";
   /** The answer can also be the events of a turn, where `Accept` names `text/event-stream`. */

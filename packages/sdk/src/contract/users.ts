@@ -23,13 +23,20 @@ export type User = Static<typeof User>;
 export const Session = closed(
   {
     access_token: Type.String(),
-    refresh_token: Type.String(),
+    refresh_token: Type.Optional(Type.String({ description: "Absent where a cookie holds it." })),
     token_type: Type.Literal("Bearer"),
     expires_in: Type.Integer({ description: "Seconds that the access token lives." }),
   },
   "Session",
 );
 export type Session = Static<typeof Session>;
+
+const AsCookie = Type.Optional(
+  Type.Boolean({
+    description:
+      "Sets the refresh token as a cookie (HttpOnly, SameSite=Strict) and leaves it out of the answer; for pages.",
+  }),
+);
 
 const SignedIn = closed({ user: User, session: Session }, "SignedIn");
 
@@ -57,7 +64,13 @@ export const users = defineRoutes({
     access: "public",
     limit: "sign_in",
     hasSecret: true,
-    body: closed({ email: Email, password: Password, display_name: Type.Optional(DisplayName) }),
+    cookie: "sets",
+    body: closed({
+      email: Email,
+      password: Password,
+      display_name: Type.Optional(DisplayName),
+      cookie: AsCookie,
+    }),
     answers: { 201: SignedIn },
     problems: ["email_taken", "forbidden", "overloaded"],
   },
@@ -109,9 +122,14 @@ export const sessions = defineRoutes({
     access: "public",
     limit: "sign_in",
     hasSecret: true,
+    cookie: "sets",
     body: Type.Union([
-      closed({ email: Type.String({ maxLength: 254 }), password: Type.String({ maxLength: 256 }) }),
-      closed({ code: Type.String({ minLength: 1, maxLength: 128 }) }),
+      closed({
+        email: Type.String({ maxLength: 254 }),
+        password: Type.String({ maxLength: 256 }),
+        cookie: AsCookie,
+      }),
+      closed({ code: Type.String({ minLength: 1, maxLength: 128 }), cookie: AsCookie }),
     ]),
     answers: { 201: SignedIn },
     problems: ["unauthenticated", "forbidden", "overloaded"],
@@ -120,18 +138,23 @@ export const sessions = defineRoutes({
     method: "POST",
     path: "/api/v2/sessions/refresh",
     summary: "A new pair of tokens for a refresh token, which is used up",
+    details:
+      "Without a body the refresh token is read from the session's cookie, and so is the next one set. Only pages of this server's own origin may do that.",
     access: "public",
     hasSecret: true,
     isIdempotentItself: true,
-    body: closed({ refresh_token: Type.String({ minLength: 1, maxLength: 512 }) }),
+    cookie: "refreshes",
+    isBodyOptional: true,
+    body: closed({ refresh_token: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })) }),
     answers: { 201: SignedIn },
-    problems: ["unauthenticated", "in_flight", "rate_limited"],
+    problems: ["unauthenticated", "forbidden", "in_flight", "rate_limited"],
   },
   end: {
     method: "DELETE",
     path: "/api/v2/sessions/current",
     summary: "Sign out",
     access: "signed_in",
+    cookie: "clears",
     answers: { 204: null },
     problems: ["forbidden"],
   },

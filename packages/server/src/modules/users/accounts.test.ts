@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { API_KEY, anyone, as, bearer, type Fixture, problem, register, setUp } from "./fixture.ts";
+import { API_KEY, anyone, as, bearer, type Fixture, problem, refresh, register, setUp } from "./fixture.ts";
 
 const password = "correct horse battery";
 const create = ({ all }: Fixture, email: string) => all.users.create({ email, password }, anyone());
@@ -175,9 +175,7 @@ test("a removed account is gone at once: credentials, personal data, belongings;
   await expect(fixture.all.sessions.create({ email, password }, anyone())).rejects.toEqual(
     problem("unauthenticated"),
   );
-  await expect(
-    fixture.all.sessions.refresh({ refresh_token: session.refresh_token }, anyone()),
-  ).rejects.toEqual(problem("unauthenticated"));
+  await expect(refresh(fixture, session.refresh_token)).rejects.toEqual(problem("unauthenticated"));
   const rows = await fixture.sql.read.selectFrom("users").selectAll().where("id", "=", user.id).execute();
   const kept = ["id", "space_id", "display_name", "role", "status", "created_at", "deleted_at"];
   expect(Object.entries(rows[0] ?? {}).filter(([, value]) => value !== null)).toEqual(

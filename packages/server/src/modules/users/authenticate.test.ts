@@ -1,7 +1,7 @@
 import { SignJWT } from "jose";
 import type { KyselyPlugin } from "kysely";
 import { expect, test } from "vitest";
-import { API_KEY, anyone, as, bearer, gatedReads, problem, register, setUp } from "./fixture.ts";
+import { API_KEY, as, bearer, gatedReads, problem, refresh, register, setUp } from "./fixture.ts";
 import { keyToken } from "./tokens.ts";
 
 const withApiKey = { settings: { environmentApiKey: API_KEY } };
@@ -193,9 +193,7 @@ test.each(["suspended", "deleted"] as const)(
       await expect(fixture.all.authenticate(headers)).rejects.toEqual(problem("unauthenticated"));
     }
     expect(await fixture.all.isAlive(principal)).toBe(false);
-    await expect(
-      fixture.all.sessions.refresh({ refresh_token: session.refresh_token }, anyone()),
-    ).rejects.toEqual(problem("unauthenticated"));
+    await expect(refresh(fixture, session.refresh_token)).rejects.toEqual(problem("unauthenticated"));
   },
 );
 

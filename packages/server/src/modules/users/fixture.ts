@@ -114,6 +114,10 @@ export async function register({ all }: Fixture, email = `${randomUUID()}@exampl
   return { user, session, principal, email, password, me: as(principal) };
 }
 
+/** A refresh with the token of an earlier answer, as its body would send it. */
+export const refresh = ({ all }: Fixture, token: string | undefined, idempotencyKey?: string) =>
+  all.sessions.refresh({ ...(token !== undefined && { refresh_token: token }) }, anyone({ idempotencyKey }));
+
 /** Reads whose next result waits, once it was read, for the next of `gates`. */
 export function gatedReads() {
   const gates: Promise<void>[] = [];

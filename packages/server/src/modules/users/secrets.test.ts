@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
-import { API_KEY, anyone, as, bearer, register, setUp } from "./fixture.ts";
+import { API_KEY, anyone, as, bearer, refresh, register, setUp } from "./fixture.ts";
 
 test("no password, token, key, code or Idempotency-Key is in the data folder or in an error", async () => {
   const fixture = await setUp({ settings: { environmentApiKey: API_KEY } });
@@ -21,11 +21,9 @@ test("no password, token, key, code or Idempotency-Key is in the data folder or 
   const key = await all.keys.create({ name: "k" }, me);
   const { code } = await all.createSignInCode();
   const idempotencyKey = "canary-idempotency-key";
-  const refreshed = await all.sessions.refresh(
-    { refresh_token: session.refresh_token },
-    anyone({ idempotencyKey }),
-  );
-  for (const pair of [session, refreshed.session]) canaries.add(pair.access_token).add(pair.refresh_token);
+  const refreshed = await refresh(fixture, session.refresh_token, idempotencyKey);
+  for (const pair of [session, refreshed.session])
+    canaries.add(pair.access_token).add(pair.refresh_token as string);
   const keySecret = key.secret.slice(key.prefix.length + 1);
   for (const text of [password, key.secret, keySecret, code, idempotencyKey]) canaries.add(text);
   for (const text of [...canaries])

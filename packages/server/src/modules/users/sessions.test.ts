@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import { anyone, as, bearer, type Fixture, gatedReads, problem, register, setUp } from "./fixture.ts";
-
-const refresh = ({ all }: Fixture, token: string, idempotencyKey?: string) =>
-  all.sessions.refresh({ refresh_token: token }, anyone({ idempotencyKey }));
+import { anyone, as, bearer, gatedReads, problem, refresh, register, setUp } from "./fixture.ts";
 
 test("signing in gives the user and a pair of tokens that live half an hour", async () => {
   const fixture = await setUp();
@@ -90,7 +87,7 @@ test("a refresh token that is not ours ends nothing", async () => {
   const fixture = await setUp();
   const { session, principal } = await register(fixture);
   const { session: second } = await refresh(fixture, session.refresh_token);
-  const [id, generation, mac] = session.refresh_token.split(".") as [string, string, string];
+  const [id, generation, mac] = (session.refresh_token as string).split(".") as [string, string, string];
   const forged = [
     "x",
     `${id}.${generation}.${"A".repeat(43)}`,

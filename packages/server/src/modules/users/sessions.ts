@@ -160,7 +160,10 @@ export function createSessions(parts: UsersParts): Sessions {
           ? signInByCode(input.code, context.newId())
           : signInByPassword(input.email, input.password, context.newId());
       },
-      refresh: (input, context) => refresh(input.refresh_token, context.idempotencyKey),
+      async refresh(input, context) {
+        if (input.refresh_token === undefined) throw noRefreshToken();
+        return refresh(input.refresh_token, context.idempotencyKey);
+      },
       async end(_, { principal: { credential } }) {
         if (credential.kind !== "session") {
           throw new Problem("forbidden", "An API key has no session to end; delete the key instead.");
@@ -197,6 +200,8 @@ const wrongCode = () =>
     "unauthenticated",
     "This code is wrong, used or expired; `parley sign-in-link` makes a new one.",
   );
+const noRefreshToken = () =>
+  new Problem("unauthenticated", "There is no refresh token, in the body or in a cookie; sign in.");
 const badRefreshToken = () =>
   new Problem("unauthenticated", "This refresh token is not valid; sign in again.");
 const reusedRefreshToken = () =>

@@ -23,6 +23,7 @@ import { credentialsOf } from "../credentials.ts";
 import { createContext } from "./context.ts";
 import { createEventStreams, type EventStreams } from "./event-stream.ts";
 import { sendFile } from "./file-answer.ts";
+import { withSessionCookie } from "./session-cookie.ts";
 import { lazyValidator, readQuery } from "./validator.ts";
 
 type Handler = (input: unknown, context: CallContext) => Promise<unknown>;
@@ -40,6 +41,8 @@ export interface NativeUses {
   clock: Clock;
   /** The largest file that a call takes. */
   uploadBytesMax: number;
+  /** Where people reach this server, if that was said: cookies follow its scheme, and its pages may use them. */
+  publicUrl: string | undefined;
   /** Throws `draining` once the server is stopping. */
   checkOpen(): void;
   openStreams: { opened(): void; closed(): void };
@@ -67,6 +70,7 @@ type ServeUses = NativeUses & { streams: EventStreams };
 function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string, call: Handler): void {
   const readInput = inputReader(route);
   const statusOf = statusChooser(route);
+  const invoke = withSessionCookie(route.cookie, call, uses.publicUrl);
   const isKeyed = route.method === "POST" || route.method === "PATCH";
   const template = `${route.method} ${route.path}`;
 
@@ -88,7 +92,7 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
         newId: key === undefined ? newId : uses.derivedIds(principal, template, key),
       });
       const work = async (): Promise<Answer> => {
-        const body = await call(input, context);
+        const body = await invoke(input, context, request, reply);
         return { status: statusOf(body), body };
       };
       let answer: Answer;

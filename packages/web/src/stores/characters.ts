@@ -1,0 +1,98 @@
+import { type Character, type Client, Problem } from "@parley-chat/sdk";
+import { createStore, type Store } from "../lib/store.ts";
+
+export interface CharacterList {
+  readonly items: readonly Character[];
+  readonly status: "loading" | "ready" | "failed";
+  readonly error?: unknown;
+}
+
+/** The characters that one may talk with. */
+export interface Characters {
+  readonly list: Store<CharacterList>;
+  load(): Promise<void>;
+  /** Null where there is none (any more). */
+  get(id: string): Promise<Character | null>;
+  save(character: Character): void;
+  remove(id: string): Promise<void>;
+  /** The address of its picture in this page; null where it has none. */
+  picture(character: Character): Promise<string | null>;
+}
+
+const PAGE = 200;
+const PAGES_MAX = 10;
+
+export function createCharacters({ client }: { client: Client }): Characters {
+  const list = createStore<CharacterList>({ items: [], status: "loading" });
+  const asked = new Map<string, Promise<Character | null>>();
+  const pictures = new Map<string, Promise<string | null>>();
+
+  function save(character: Character) {
+    asked.set(character.id, Promise.resolve(character));
+    list.set((old) => {
+      const at = old.items.findIndex(({ id }) => id === character.id);
+      return { ...old, items: at < 0 ? [character, ...old.items] : old.items.with(at, character) };
+    });
+  }
+
+  async function read(id: string): Promise<Character | null> {
+    try {
+      return await client.characters.get({ character_id: id });
+    } catch (error) {
+      if (error instanceof Problem && error.code === "not_found") return null;
+      asked.delete(id);
+      throw error;
+    }
+  }
+
+  return {
+    list,
+    save,
+    async load() {
+      try {
+        const items: Character[] = [];
+        let cursor: string | null = null;
+        for (let page = 0; page < PAGES_MAX; page++) {
+          const got: Awaited<ReturnType<Client["characters"]["list"]>> = await client.characters.list({
+            limit: PAGE,
+            ...(cursor !== null && { cursor }),
+          });
+          items.push(...got.items);
+          cursor = got.next_cursor;
+          if (cursor === null) break;
+        }
+        list.set({ items, status: "ready" });
+      } catch (error) {
+        list.set((old) => ({ ...old, status: "failed", error }));
+      }
+    },
+    get(id) {
+      const known = list.get().items.find((one) => one.id === id);
+      if (known) return Promise.resolve(known);
+      const asking = asked.get(id) ?? read(id);
+      asked.set(id, asking);
+      return asking;
+    },
+    async remove(id) {
+      await client.characters.remove({ character_id: id });
+      list.set((old) => ({ ...old, items: old.items.filter((one) => one.id !== id) }));
+    },
+    picture(character) {
+      if (character.avatar_url === null) return Promise.resolve(null);
+      const name = character.avatar_url;
+      const known = pictures.get(name);
+      if (known) return known;
+      // A picture that cannot be had now is asked for again the next time it is shown.
+      const fetched = fetchPicture(client, character.id).catch(() => {
+        pictures.delete(name);
+        return null;
+      });
+      pictures.set(name, fetched);
+      return fetched;
+    },
+  };
+}
+
+async function fetchPicture(_client: Client, _id: string): Promise<string | null> {
+  return null;
+}

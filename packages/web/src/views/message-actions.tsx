@@ -1,0 +1,81 @@
+import type { Message } from "@parley-chat/sdk";
+import { useState } from "react";
+import { strings } from "../strings.ts";
+import { IconButton } from "../ui/button.tsx";
+import { Confirm } from "../ui/confirm.tsx";
+
+/**
+ * What one can do with a message. A button that has nothing to do now stays in its place and says so, or the
+ * focus would fall out of the page.
+ */
+export function MessageActions(props: {
+  message: Message;
+  isBusy: boolean;
+  isLast: boolean;
+  onEdit: (() => void) | undefined;
+  onRegenerate(): void;
+  onChoose(step: -1 | 1): void;
+  onRemove(): Promise<unknown>;
+}) {
+  const { message, isBusy, isLast, onEdit, onRegenerate, onChoose, onRemove } = props;
+  const [isRemoving, setRemoving] = useState(false);
+  const [hasCopied, setCopied] = useState(false);
+  const { index, count } = message.siblings;
+  const isPending = message.status === "pending";
+  const isOff = isBusy || isPending;
+  const s = strings.chat;
+  const when = (isAllowed: boolean, act: () => void) => ({
+    "aria-disabled": !isAllowed,
+    onClick: () => isAllowed && act(),
+  });
+  const copy = async () => {
+    await navigator.clipboard?.writeText(message.content);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1_500);
+  };
+  return (
+    <div className="actions">
+      {count > 1 && (
+        <fieldset className="siblings" aria-label={s.versions}>
+          <IconButton
+            icon="back"
+            label={s.versionBefore}
+            {...when(!isBusy && index > 0, () => onChoose(-1))}
+          />
+          <span className="count">
+            <span aria-hidden="true">
+              {index + 1}/{count}
+            </span>
+            <span className="unseen">{s.version(index + 1, count)}</span>
+          </span>
+          <IconButton
+            icon="next"
+            label={s.versionAfter}
+            {...when(!isBusy && index < count - 1, () => onChoose(1))}
+          />
+        </fieldset>
+      )}
+      {message.role === "assistant" && message.turn_id && isLast && (
+        <IconButton icon="again" label={s.regenerate} {...when(!isOff, onRegenerate)} />
+      )}
+      {onEdit && <IconButton icon="edit" label={s.edit} {...when(!isOff, onEdit)} />}
+      {message.content !== "" && navigator.clipboard && (
+        <IconButton
+          icon={hasCopied ? "check" : "copy"}
+          label={hasCopied ? s.copied : s.copy}
+          onClick={copy}
+        />
+      )}
+      <IconButton icon="trash" label={s.remove} {...when(!isOff, () => setRemoving(true))} />
+      {isRemoving && (
+        <Confirm
+          title={s.removeTitle}
+          text={s.removeText}
+          action={s.remove}
+          onClose={() => setRemoving(false)}
+          onYes={async () => void (await onRemove())}
+        />
+      )}
+    </div>
+  );
+}

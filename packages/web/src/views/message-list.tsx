@@ -1,0 +1,140 @@
+import type { Character } from "@parley-chat/sdk";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { Chat, ChatState } from "../chat/chat.ts";
+import type { Outgoing } from "../chat/outbox.ts";
+import { runningReply } from "../chat/running.ts";
+import { useStore } from "../lib/store.ts";
+import { strings } from "../strings.ts";
+import { Button, IconButton } from "../ui/button.tsx";
+import { Trouble } from "../ui/trouble.tsx";
+import { useAction } from "../ui/use-action.ts";
+import { useStick } from "../ui/use-stick.ts";
+import { MessageItem } from "./message-item.tsx";
+
+export function MessageList(props: {
+  chat: Chat;
+  state: ChatState;
+  name: string;
+  character: Character | null;
+  /** Counts one's own sends: each brings the end into sight. */
+  sentCount: number;
+  focusComposer(): void;
+}) {
+  const { chat, state, name, character, sentCount, focusComposer } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const { isAway, toEnd } = useStick(box, content);
+  const outgoing = useStore(chat.outbox.items);
+  const { messages, before } = state.branch;
+  const s = strings.chat;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a send, or the first page, brings the end into sight
+  useLayoutEffect(() => toEnd(), [sentCount, state.status, toEnd]);
+
+  const shown = messages.filter(
+    (message) => message.content !== "" || message.deleted_at || message.status !== "complete",
+  );
+  const last = shown.at(-1);
+  return (
+    <div className="chat-scroll-frame">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
+      <div className="chat-scroll" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={s.messages}>
+        <div className="messages" ref={content}>
+          {state.status === "loading" && <MessageSkeletons />}
+          {before !== null && <Older chat={chat} box={box} />}
+          {shown.map((message) => (
+            <MessageItem
+              key={`${message.parent_id}.${message.role}`}
+              chat={chat}
+              message={message}
+              text={runningReply(state.running, message.id)?.text ?? message.content}
+              name={name}
+              character={character}
+              problem={state.problems[message.id]}
+              isLast={message === last && outgoing.length === 0}
+              onRemoved={focusComposer}
+            />
+          ))}
+          {outgoing
+            .filter(({ id }) => !messages.some((message) => message.client_message_id === id))
+            .map((item) => (
+              <OutgoingItem key={item.id} item={item} chat={chat} />
+            ))}
+        </div>
+      </div>
+      {isAway && (
+        <IconButton
+          icon="down"
+          label={s.toEnd}
+          className="to-end"
+          onClick={() => {
+            toEnd(true);
+            focusComposer();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Reads older messages when their place comes into sight, and keeps what is read where it is. */
+function Older({ chat, box }: { chat: Chat; box: React.RefObject<HTMLDivElement | null> }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const { trouble, run, isBusy } = useAction();
+  const [height, setHeight] = useState<number | null>(null);
+  const load = async () => {
+    setHeight(box.current?.scrollHeight ?? null);
+    await run(() => chat.loadOlder());
+  };
+  useLayoutEffect(() => {
+    if (isBusy || height === null || !box.current) return;
+    box.current.scrollTop += box.current.scrollHeight - height;
+    setHeight(null);
+  }, [isBusy, height, box]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: looks again after every page
+  useEffect(() => {
+    if (!ref.current || isBusy || trouble) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && void load(), {
+      root: box.current,
+    });
+    observer.observe(ref.current);
+    return () => observer.disconnect();
+  }, [isBusy, trouble]);
+  return (
+    <div ref={ref} className="older">
+      {trouble ? (
+        <Trouble {...trouble} onRetry={load} />
+      ) : (
+        <Button onClick={load}>{strings.chat.older}</Button>
+      )}
+    </div>
+  );
+}
+
+function OutgoingItem({ item, chat }: { item: Outgoing; chat: Chat }) {
+  const s = strings.chat;
+  return (
+    <article className="message mine" aria-label={s.you}>
+      <div className="bubble">{item.content}</div>
+      {item.trouble ? (
+        <div className="message-foot">
+          <Trouble text={s.notSent(item.trouble.text)} />
+          <Button onClick={() => void chat.outbox.retry(item.id)}>{strings.retry}</Button>
+          <Button look="quiet" onClick={() => chat.outbox.drop(item.id)}>
+            {s.discard}
+          </Button>
+        </div>
+      ) : (
+        <p className="hint sending">{s.sending}</p>
+      )}
+    </article>
+  );
+}
+
+const MessageSkeletons = () => (
+  <div className="skeletons" aria-hidden="true">
+    <div className="skeleton text" />
+    <div className="skeleton text short" />
+    <div className="skeleton text" />
+  </div>
+);
