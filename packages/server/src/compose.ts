@@ -150,9 +150,9 @@ export async function compose(
         await characters.eraseOwnedBy(userId);
         await idempotency.forget(userId);
       },
-      export: async (userId) => ({
-        characters: await characters.exportOwnedBy(userId),
-        conversations: await conversations.exportOwnedBy(userId),
+      export: (userId) => ({
+        characters: characters.exportOwnedBy(userId),
+        conversations: conversations.exportOwnedBy(userId),
       }),
     },
   });

@@ -41,6 +41,8 @@ export interface Route {
   readonly limit?: "messages" | "sign_in";
   /** The answer can also be the events of a turn, where `Accept` names `text/event-stream`. */
   readonly streams?: "always" | "on_accept";
+  /** The answer may be of any length: it is written while it is read. */
+  readonly isLong?: boolean;
   /** Problems of this route beyond the general ones. */
   readonly problems?: readonly ProblemCode[];
 }

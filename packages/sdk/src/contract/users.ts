@@ -107,7 +107,10 @@ export const users = defineRoutes({
     method: "GET",
     path: "/api/v2/users/me/export",
     summary: "Everything that is stored of me",
+    details:
+      "Written while it is read, so an account of any size can be exported; an answer that breaks off is not whole.",
     access: "account",
+    isLong: true,
     answers: {
       200: Type.Object({}, { additionalProperties: true, title: "Export" }),
     },

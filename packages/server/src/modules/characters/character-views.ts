@@ -28,10 +28,16 @@ export interface ExportedCharacter {
   visibility: "private" | "public";
   created_at: string;
   deleted_at?: string;
-  /** The picture, a PNG in base64; left out where there is none or the export has too many. */
+  /** The picture, a PNG in base64; left out where there is none. */
   avatar_png?: string;
   /** Oldest first; `card` is the whole card in its own specification. */
-  versions: { version: number; created_at: string; card: Record<string, unknown> }[];
+  versions: AsyncIterable<ExportedVersion>;
+}
+
+export interface ExportedVersion {
+  version: number;
+  created_at: string;
+  card: Record<string, unknown>;
 }
 
 /** A turn character, and who may see it. */
@@ -96,7 +102,7 @@ export const toCharacter = (stored: StoredCharacter): Character => ({
 /** A character in the form of an export; `versions` oldest first. */
 export const toExport = (
   character: StoredCharacter,
-  versions: readonly StoredCharacter[],
+  versions: AsyncIterable<ExportedVersion>,
   picture: Uint8Array | null,
 ): ExportedCharacter => ({
   id: character.id,
@@ -104,9 +110,11 @@ export const toExport = (
   created_at: time(character.createdAt),
   ...(character.deletedAt !== null && { deleted_at: time(character.deletedAt) }),
   ...(picture && { avatar_png: Buffer.from(picture).toString("base64") }),
-  versions: versions.map(({ version, updatedAt, card }) => ({
-    version,
-    created_at: time(updatedAt),
-    card: fileOf(card),
-  })),
+  versions,
+});
+
+export const toExportedVersion = ({ version, updatedAt, card }: StoredCharacter): ExportedVersion => ({
+  version,
+  created_at: time(updatedAt),
+  card: fileOf(card),
 });

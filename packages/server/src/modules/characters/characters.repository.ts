@@ -189,9 +189,10 @@ export const characterRepository = {
     return rows.map(({ id }) => id);
   },
 
-  /** Every version of a character, oldest first. */
-  async versions(db: Db, id: string): Promise<StoredCharacter[]> {
-    return (await joined(db).where("c.id", "=", id).orderBy("v.version").execute()).map(stored);
+  /** One version, whoever owns it, deleted or not. */
+  async version(db: Db, id: string, version: number): Promise<StoredCharacter | null> {
+    const row = await joined(db).where("c.id", "=", id).where("v.version", "=", version).executeTakeFirst();
+    return row ? stored(row) : null;
   },
 
   /** A page of what a user may see, newest first, and whether more follows. */

@@ -249,7 +249,10 @@ test("an export holds every character of the user in every version, deleted ones
   await world.characters.update({ character_id: id, name: "Still mine" }, me);
   const gone = await world.make(me, { name: "Gone" });
   await world.characters.remove({ character_id: gone.id }, me);
-  const exported = await world.characters.exportOwnedBy(me.principal.userId);
+  const exported = [];
+  for await (const character of world.characters.exportOwnedBy(me.principal.userId)) {
+    exported.push({ ...character, versions: await Array.fromAsync(character.versions) });
+  }
   expect(exported.map((c) => [c.id, c.deleted_at !== undefined, c.versions.map((v) => v.version)])).toEqual([
     [id, false, [1, 2]],
     [gone.id, true, [1]],

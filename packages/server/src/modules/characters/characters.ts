@@ -16,6 +16,7 @@ import {
   type TurnCharacter,
   toCharacter,
   toExport,
+  toExportedVersion,
 } from "./character-views.ts";
 import {
   type Avatar,
@@ -31,8 +32,6 @@ const CACHED_MAX = 10_000;
 /** UTF-16 units of all cached texts together. */
 const CACHED_UNITS_MAX = 16 * 1024 * 1024;
 const LIST_LIMIT = 50;
-/** An export is one answer in memory; pictures beyond this are left to be fetched by themselves. */
-const EXPORTED_PICTURE_BYTES_MAX = 32 * 1024 * 1024;
 
 export type { ExportedCharacter, TurnCharacter } from "./character-views.ts";
 
@@ -56,8 +55,8 @@ export interface Characters extends Api<typeof characters> {
   visibleTo(characterId: string, userId: string): Promise<TurnCharacter | null>;
   /** Deletes every character of a user and empties all of their versions. Repeats change nothing. */
   eraseOwnedBy(userId: string): Promise<void>;
-  /** Every character of a user in all versions, deleted ones too. */
-  exportOwnedBy(userId: string): Promise<ExportedCharacter[]>;
+  /** Every character of a user in all versions, deleted ones too; read as it is asked for. */
+  exportOwnedBy(userId: string): AsyncIterable<ExportedCharacter>;
   /** Stores the characters that come with Parley; a new version where their text has changed. */
   seedStarters(): Promise<void>;
   /** Removes pictures that no character has any more; resolves with how many. */
@@ -131,6 +130,14 @@ export function createCharacters({
     const stored = isId(id) ? await repository.visible(sql.read, id, userId, version) : null;
     if (!stored) throw missing(version);
     return stored;
+  }
+
+  /** Oldest first, each read when it is asked for: together they can be larger than memory. */
+  async function* exportedVersions(id: string, newest: number) {
+    for (let version = 1; version <= newest; version++) {
+      const stored = await repository.version(sql.read, id, version);
+      if (stored) yield toExportedVersion(stored);
+    }
   }
 
   return {
@@ -236,19 +243,13 @@ export function createCharacters({
       forget(null);
     },
 
-    async exportOwnedBy(userId) {
-      const exported: ExportedCharacter[] = [];
-      let pictureBytesLeft = EXPORTED_PICTURE_BYTES_MAX;
+    async *exportOwnedBy(userId) {
       for (const id of await repository.idsOf(sql.read, userId)) {
-        const versions = await repository.versions(sql.read, id);
-        const [first] = versions;
-        if (!first) continue;
-        const picture = first.avatar && (await blobs.get(first.avatar.picture));
-        const isTaken = picture !== null && picture.length <= pictureBytesLeft;
-        if (isTaken) pictureBytesLeft -= picture.length;
-        exported.push(toExport(first, versions, isTaken ? picture : null));
+        const newest = await repository.newest(sql.read, id);
+        if (!newest) continue;
+        const picture = newest.avatar && (await blobs.get(newest.avatar.picture));
+        yield toExport(newest, exportedVersions(id, newest.version), picture);
       }
-      return exported;
     },
 
     async seedStarters() {

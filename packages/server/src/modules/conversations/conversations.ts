@@ -30,8 +30,8 @@ export interface ConversationUses {
 export interface Conversations extends Api<typeof conversations> {
   /** Deletes every conversation of a user, running turns stopped. */
   eraseOwnedBy(userId: string): Promise<void>;
-  /** Everything a user has said and was told, deleted conversations left out. */
-  exportOwnedBy(userId: string): Promise<(Conversation & { messages: Message[] })[]>;
+  /** Everything a user has said and was told, deleted conversations left out; read as it is asked for. */
+  exportOwnedBy(userId: string): AsyncIterable<Conversation & { messages: AsyncIterable<Message> }>;
 }
 
 const PAGE = 200;
@@ -57,8 +57,7 @@ export function createConversations(uses: ConversationUses): Conversations {
     return deleted.wasThere;
   };
 
-  async function messagesOf(conversationId: string): Promise<Message[]> {
-    const all: Message[] = [];
+  async function* messagesOf(conversationId: string): AsyncGenerator<Message> {
     for (let hasMore = true, afterSeq = 0; hasMore; ) {
       const page = await store.page({
         conversationId,
@@ -67,13 +66,12 @@ export function createConversations(uses: ConversationUses): Conversations {
         afterSeq,
         limit: PAGE,
       });
-      all.push(...page.items);
+      yield* page.items;
       afterSeq = page.items.at(-1)?.seq ?? afterSeq;
       hasMore = page.hasAfter && page.items.length > 0;
       // A page is read at once; those who stream get their turn between two.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return all;
   }
 
   return {
@@ -148,12 +146,10 @@ export function createConversations(uses: ConversationUses): Conversations {
       for await (const { id } of ownedBy(userId)) await remove(id, userId);
     },
 
-    async exportOwnedBy(userId) {
-      const all: (Conversation & { messages: Message[] })[] = [];
+    async *exportOwnedBy(userId) {
       for await (const conversation of ownedBy(userId)) {
-        all.push({ ...conversation, messages: await messagesOf(conversation.id) });
+        yield { ...conversation, messages: messagesOf(conversation.id) };
       }
-      return all;
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { Api, users } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { createKeyedQueue } from "../../kit/keyed-queue.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { SPACE_ID } from "../../ports/sql/tables.ts";
 import type { Keys } from "./keys.ts";
@@ -33,8 +32,8 @@ const LATE_CALLS_MS = 60_000;
 export interface Owned {
   /** Erases everything that belongs to a user. */
   erase(userId: string): Promise<void>;
-  /** Everything that belongs to a user, under the names that the export shows. */
-  export(userId: string): Promise<Record<string, unknown>>;
+  /** Everything that belongs to a user, under the names that the export shows; read as it is written out. */
+  export(userId: string): Record<string, AsyncIterable<unknown>>;
 }
 
 export interface Accounts {
@@ -75,7 +74,6 @@ export function createAccounts(
     return user;
   }
 
-  const oneAtATime = createKeyedQueue();
   const known = createUserCache({ clock, load: (id) => loadUser(sql.read, id) });
 
   async function checkFree(db: Db, userId: string, email: string) {
@@ -160,12 +158,10 @@ export function createAccounts(
       return undefined;
     },
 
-    // An export stands in memory as a whole: several at once could fill it.
-    export: (_, { principal }) =>
-      oneAtATime("export", async () => {
-        const user = toUser(await loadUser(sql.read, principal.userId));
-        return { user, keys: await keys.all(user.id), ...(await owned.export(user.id)) };
-      }),
+    async export(_, { principal }) {
+      const user = toUser(await loadUser(sql.read, principal.userId));
+      return { user, keys: await keys.all(user.id), ...owned.export(user.id) };
+    },
   };
 
   return {

@@ -60,7 +60,7 @@ export async function setUp(options: Options = {}): Promise<Fixture> {
     settings: { registration: "open", ownerEmail: "Owner@parley.local", ...options.settings },
     owned: {
       erase: async (userId) => void erased.push(userId),
-      export: async () => ({ conversations: [], characters: [] }),
+      export: () => ({}),
       ...options.owned,
     },
   });

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { Readable } from "node:stream";
 import {
   type CallContext,
   type Contract,
@@ -16,6 +17,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../../kit/clock.ts";
 import { failpoint } from "../../kit/failpoint.ts";
 import { isId, newId } from "../../kit/ids.ts";
+import { jsonPieces } from "../../kit/json-pieces.ts";
 import type { Answer, Idempotency } from "../../modules/idempotency/idempotency.ts";
 import type { TurnReader } from "../../modules/turns/turn-log.ts";
 import type { CredentialHeaders } from "../../modules/users/users.ts";
@@ -25,6 +27,8 @@ import { createEventStreams, type EventStreams } from "./event-stream.ts";
 import { sendFile } from "./file-answer.ts";
 import { withSessionCookie } from "./session-cookie.ts";
 import { lazyValidator, readQuery } from "./validator.ts";
+
+const JSON_TYPE = "application/json; charset=utf-8";
 
 type Handler = (input: unknown, context: CallContext) => Promise<unknown>;
 
@@ -108,6 +112,7 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
       }
       const { status, body } = answer;
       if (route.answersFile) return sendFile(request, reply, body as FileAnswer);
+      if (route.isLong) return reply.type(JSON_TYPE).send(Readable.from(jsonPieces(body)));
       if (route.streams === "on_accept" && wantsEvents(request) && hasTurn(body)) {
         return sendEvents(uses, request, reply, body.turn.id, after);
       }
