@@ -64,7 +64,7 @@ export const messages = defineRoutes({
     path: "/api/v2/conversations/{conversation_id}/messages",
     summary: "Send a message; the reply is made in its turn",
     details:
-      "202 comes at once, with the place of the reply. With `Accept: text/event-stream` the answer is 200 and the events of the turn. With `reply: false` the message is a note without a turn: 201. Without `parent_id` it follows the head of the branch in use; an edit names the parent of the message that it replaces. A retry with the same `client_message_id` never sends twice.",
+      "202 comes at once, with the place of the reply. With `Accept: text/event-stream` the answer is 200 and the events of the turn. With `reply: false` the message is a note without a turn: 201. Without `parent_id` it follows the head of the branch in use; an edit names the parent of the message that it replaces. A retry with the same `client_message_id` never sends twice, and wins over an `Idempotency-Key`, which is kept with the message: it counts in its own conversation.",
     access: "chat",
     limit: "messages",
     isIdempotentItself: true,
