@@ -27,15 +27,17 @@ function rig() {
   const store = createSqliteMessageStore({ path: ":memory:" });
   open.push(store);
   const stopped: string[] = [];
+  const told: string[] = [];
   const conversations = createConversations({
     store,
     clock: manualClock(NOON),
     greeter: async (id) => ({ id, name: "Echo", greeting: () => greeting().content }),
     displayName: async () => "Ann",
     estimateTokens: (text) => text.length,
+    onChange: (what) => void told.push(what),
     stopTurns: async (_, turnIds) => void stopped.push(...turnIds),
   });
-  return { store, conversations, stopped };
+  return { store, conversations, stopped, told };
 }
 
 const as = (userId: string): SignedInContext => ({
@@ -59,12 +61,12 @@ test("a deletion stops every turn that has not ended, and a repeat is no error",
 });
 
 test("another's conversation is not there to be deleted, and nothing in it is stopped", async () => {
-  const { store, conversations, stopped } = rig();
+  const { store, conversations, stopped, told } = rig();
   const conversation_id = await makeConversation(store);
   await sent(store, send(conversation_id));
   const removal = conversations.remove({ conversation_id }, as(STRANGER));
   await expect(removal).rejects.toMatchObject({ code: "not_found" });
-  expect(stopped).toEqual([]);
+  expect([stopped, told]).toEqual([[], []]);
   expect(await conversations.get({ conversation_id }, as(USER))).toMatchObject({ id: conversation_id });
 });
 

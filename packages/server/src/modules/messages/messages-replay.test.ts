@@ -23,6 +23,7 @@ function rig() {
   const store = createSqliteMessageStore({ path: ":memory:" });
   open.push(store);
   const handedOn: string[] = [];
+  const told: string[] = [];
   let taken = 0;
   const state = { policies: [], headers: {} } as never;
   const messages = createMessages({
@@ -38,11 +39,12 @@ function rig() {
       },
       look: async () => state,
     },
+    onChange: (what) => void told.push(what),
     turnAccepted: ({ turnId }) => void handedOn.push(turnId),
     placesMax: 10_000,
     openTurnsMax: 33,
   });
-  return { store, messages, handedOn, taken: () => taken };
+  return { store, messages, handedOn, told, taken: () => taken };
 }
 
 function context(idempotencyKey?: string): SignedInContext & { isReplayed: boolean } {
@@ -60,8 +62,8 @@ function context(idempotencyKey?: string): SignedInContext & { isReplayed: boole
   };
 }
 
-test("a retry of a send hands its turn on again while nobody has begun it, and counts once", async () => {
-  const { store, messages, handedOn, taken } = rig();
+test("a retry of a send hands its turn on again while nobody has begun it, is told of once and counts once", async () => {
+  const { store, messages, handedOn, told, taken } = rig();
   const conversation_id = await makeConversation(store);
   const send = { conversation_id, content: "Hi.", client_message_id: "1" };
   const first = await messages.send(send, context());
@@ -70,7 +72,7 @@ test("a retry of a send hands its turn on again while nobody has begun it, and c
   expect(await messages.send(send, again)).toEqual(first);
   expect(again.isReplayed).toBe(true);
   expect(handedOn).toEqual([first.turn?.id, first.turn?.id]);
-  expect(taken()).toBe(1);
+  expect([told, taken()]).toEqual([["message.created"], 1]);
 });
 
 test("a retry of a regeneration under its key hands its turn on again too", async () => {
