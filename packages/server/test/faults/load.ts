@@ -4,7 +4,7 @@ import type { UpstreamCall } from "../rig/upstream.ts";
 import type { History, SendCall, WallCall } from "./history.ts";
 import { asked } from "./journey.ts";
 import { between, randomPieces, randomText } from "./random.ts";
-import { allMessages, messagesPath, outcome, post } from "./scene.ts";
+import { allMessages, messagesPath, outcome, post, ready } from "./scene.ts";
 import { createScreen, type Screen } from "./screen.ts";
 import { openStream } from "./stream.ts";
 import { until, within } from "./until.ts";
@@ -48,7 +48,7 @@ export function answerAtRandom(recorder: Recorder, random: () => number) {
       if (n >= cutAt) return call.cut();
       wall.text += piece;
       call.say(piece);
-      await new Promise((resolve) => setTimeout(resolve, between(random, 0, 6)));
+      await looks(between(random, 0, 1));
     }
     wall.isFinished = true;
     call.finish();
@@ -101,7 +101,7 @@ async function sendUntilAnswered(
       return turn.id;
     }
     if (answer?.status === 409) return null;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await isBack(world);
   }
   throw new Error(`${clientMessageId} was never answered`);
 }
@@ -123,7 +123,17 @@ async function listenOnce(world: World, screen: Screen, turnId: string): Promise
   const stream = openStream(world.server, turnId, { screen, ...(cursor !== null && { after: cursor }) });
   const answer = await stream.answered.catch(() => null);
   if (answer && answer.status === 200) await stream.closed;
-  else await new Promise((resolve) => setTimeout(resolve, 20));
+  else await isBack(world);
+}
+
+/** Waits for a server that takes messages: the one of a moment ago may be dead, and the next not there yet. */
+const isBack = (world: World) =>
+  until("a server that is ready", async () => (await ready(world.server)).status === 200);
+
+/** The pace of a model that takes its time: so many looks of `until`. */
+async function looks(count: number): Promise<void> {
+  let left = count;
+  if (left > 0) await until("the next piece", () => --left < 0);
 }
 
 async function read(world: World, history: History, client: string, conversationId: string): Promise<void> {

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, closeSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import { appendFileSync, closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { OWNER_KEY, type Server } from "../rig/server.ts";
 import { answering } from "../rig/upstream.ts";
-import { asked, journey } from "./journey.ts";
+import { asked, journey, type Rig } from "./journey.ts";
 import { allMessages, messagesPath, newConversation, outcome, post, ready, refusal } from "./scene.ts";
 import { follow, openStream } from "./stream.ts";
 import { until, within } from "./until.ts";
@@ -224,46 +224,64 @@ journey(
   },
 );
 
-journey(
-  "a damaged page is a clear refusal to whoever needs it, and never the end of the process",
-  async ({ rig }) => {
-    const upstream = await rig.upstream((call) => answering("word ".repeat(2_000))(call));
-    const first = await rig.start({ env: upstream.env });
-    const conversations = [];
-    for (let n = 0; n < 4; n++) {
-      const { id } = await newConversation(first.owner);
-      conversations.push(id);
-      await outcome(first.owner, (await send(first, id, "1")).body.turn.id);
-    }
-    expect(await first.kill("SIGTERM")).toBe(0);
-    damage(join(first.dataDir, "messages.db"));
+/** A conversation with a long reply, and the folder that is left by a clean stop. */
+async function longTalk(rig: Rig) {
+  const upstream = await rig.upstream((call) => answering(`${asked(call)} `.repeat(2_000))(call));
+  const server = await rig.start({ env: upstream.env });
+  const { id } = await newConversation(server.owner);
+  await outcome(server.owner, (await send(server, id, "1")).body.turn.id);
+  expect(await server.kill("SIGTERM")).toBe(0);
+  expect(readdirSync(server.dataDir)).not.toContain("messages.db-wal");
+  return { id, dataDir: server.dataDir, path: join(server.dataDir, "messages.db"), env: upstream.env };
+}
 
-    const server = await rig
-      .start({ dataDir: first.dataDir, env: upstream.env })
-      .catch((error: Error) => error);
-    if (server instanceof Error) {
-      expect(server.message).toMatch(/messages\.db is damaged/);
-      return;
-    }
-    for (const id of conversations) {
-      const answer = await fetch(`${server.url}${messagesPath(id)}`, {
-        headers: { authorization: `Bearer ${OWNER_KEY}` },
-      });
-      expect([200, 500, 503]).toContain(answer.status);
-    }
-    expect(server.stderr()).toMatch(/malformed/);
-    expect((await fetch(`${server.url}/live`)).status).toBe(200);
-    expect(server.stderr()).not.toMatch(/a fault of ours/);
+const PAGE_BYTES = 4_096;
+
+/** Writes over bytes of a file. */
+function harm(path: string, at: number, bytes: number): void {
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(bytes, 0xa5), 0, bytes, at);
+  closeSync(file);
+}
+
+journey(
+  "a file whose schema is damaged is refused at the start, in one sentence that names it",
+  async ({ rig }) => {
+    const { dataDir, path, env } = await longTalk(rig);
+    const HEADER_BYTES = 100;
+    harm(path, HEADER_BYTES, PAGE_BYTES - HEADER_BYTES);
+    const start = rig.start({ dataDir, env });
+    await expect(start).rejects.toThrow(
+      /messages\.db is damaged or not a Parley file; restore it from a backup/,
+    );
   },
 );
 
-/** Overwrites every fourth page behind the schema. */
-function damage(path: string): void {
-  const PAGE_BYTES = 4_096;
-  expect(readdirSync(join(path, ".."))).not.toContain("messages.db-wal");
-  const file = openSync(path, "r+");
-  for (let at = 12 * PAGE_BYTES; at < statSync(path).size; at += 4 * PAGE_BYTES) {
-    writeSync(file, Buffer.alloc(PAGE_BYTES, 0xa5), 0, PAGE_BYTES, at);
-  }
-  closeSync(file);
-}
+journey(
+  "a damaged page fails the calls that need it, is told of in the log, and never ends the process",
+  async ({ rig }) => {
+    const { id, dataDir, path, env } = await longTalk(rig);
+    // A page that the long reply runs on to: the number of the next such page, then text.
+    const file = readFileSync(path);
+    const isMeant = (at: number) => file.subarray(at + 4, at + 40).includes("Number 1 Number");
+    const at = Array.from({ length: file.length / PAGE_BYTES }, (_, n) => n * PAGE_BYTES).find(isMeant);
+    harm(path, at as number, 4);
+
+    const server = await rig.start({ dataDir, env });
+    const headers = { authorization: `Bearer ${OWNER_KEY}` };
+    const list = await fetch(`${server.url}${messagesPath(id)}`, { headers });
+    expect([list.status, await list.json()]).toMatchObject([500, { code: "internal" }]);
+    await until("the log to tell of it", () => server.stderr().includes("database disk image is malformed"));
+    const refused = await send(server, id, "2");
+    expect([refused.status, refused.body]).toMatchObject([
+      503,
+      { code: "storage_unavailable", detail: expect.stringContaining("restore a backup") },
+    ]);
+    // No waiting mends it.
+    expect(refused.headers.get("retry-after")).toBeNull();
+    await until("the log to tell of that too", () => server.stderr().includes("a store refuses writes"));
+    expect((await fetch(`${server.url}/live`)).status).toBe(200);
+    expect(await server.owner.users.me()).toMatchObject({ role: "owner" });
+    expect(server.stderr()).not.toMatch(/a fault of ours/);
+  },
+);
