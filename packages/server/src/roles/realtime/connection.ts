@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
 import type { closeCodes, Principal } from "@parley-chat/sdk/contract";
 import type { RawData, WebSocket } from "ws";
 import { pingFrame } from "../../kit/web-socket-frames.ts";
@@ -17,7 +16,7 @@ export interface Connection {
   readonly openedTick: number;
   /** `onClosed` is called once, after the session was told. */
   begin(session: PeerSession, onClosed: () => void): void;
-  /** Pings; ends a socket that said nothing since the last time. */
+  /** Pings; ends a socket that since the last time neither said anything nor took any of what waits for it. */
   beat(): void;
   /** From now on no frame goes either way, but the close itself. */
   close(code: keyof typeof closeCodes, reason: string): void;
@@ -29,15 +28,16 @@ export interface Connection {
  */
 export function createConnection(
   webSocket: WebSocket,
-  socket: Duplex,
-  request: IncomingMessage,
+  request: Pick<IncomingMessage, "headers" | "socket">,
   principal: Principal,
   openedTick: number,
 ): Connection {
+  const { socket } = request;
   let session: PeerSession | null = null;
   let isBlocked = false;
   let isClosing = false;
   let isAlive = true;
+  let takenBytes = 0;
 
   const close: Connection["close"] = (code, reason) => {
     if (isClosing) return;
@@ -50,7 +50,7 @@ export function createConnection(
   const peer: Peer = {
     principal,
     userAgent: (request.headers["user-agent"] ?? "").slice(0, 512),
-    address: request.socket.remoteAddress ?? "",
+    address: socket.remoteAddress ?? "",
     write(frame) {
       if (isClosing) return;
       if (isBlocked && socket.writableLength + frame.length > BUFFERED_BYTES_MAX) return giveUp();
@@ -95,13 +95,17 @@ export function createConnection(
     },
     beat() {
       if (isClosing) return;
-      if (!isAlive) {
+      const before = takenBytes;
+      takenBytes = socket.bytesWritten - socket.writableLength;
+      // A slow client cannot answer a ping that waits behind what it has yet to read.
+      const isReading = isBlocked && takenBytes > before;
+      if (!isAlive && !isReading) {
         isClosing = true;
         webSocket.terminate();
         return;
       }
       isAlive = false;
-      socket.write(pingFrame);
+      if (!isBlocked) socket.write(pingFrame);
     },
     close,
   };
