@@ -65,13 +65,13 @@ test("a socket that breaks is made anew with a fresh ticket, after a wait that g
   socket(1).say("open");
   socket(1).say("close");
   expect(connector.send({})).toBe(false);
-  await vi.advanceTimersByTimeAsync(500);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(socket(2).url).toBe("ws://x?ticket=2");
   socket(2).say("open");
   socket(2).say("close");
-  await vi.advanceTimersByTimeAsync(500);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(sockets).toHaveLength(2);
-  await vi.advanceTimersByTimeAsync(500);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(sockets).toHaveLength(3);
   expect(states).toEqual(["open", "connecting", "open", "connecting"]);
   expect(seen).toEqual({ opened: 2, lost: 2 });
@@ -84,7 +84,7 @@ test("a connection that held makes the next wait short again", async () => {
     socket(nth).say("open");
     await vi.advanceTimersByTimeAsync(5_000);
     socket(nth).say("close");
-    await vi.advanceTimersByTimeAsync(500);
+    await vi.advanceTimersByTimeAsync(1_000);
     expect(sockets).toHaveLength(nth + 1);
   }
 });
@@ -109,11 +109,11 @@ test("sockets that do not open though tickets are given fall back to HTTP, and a
   const { states } = setUp();
   await settle();
   socket(1).say("error");
-  await vi.advanceTimersByTimeAsync(500);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(states).toEqual([]);
   socket(2).say("close");
   expect(states).toEqual(["fallback"]);
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(2_000);
   socket(3).say("open");
   expect(states).toEqual(["fallback", "open"]);
 });
@@ -122,7 +122,7 @@ test("a socket that neither opens nor fails counts as refused", async () => {
   const { states } = setUp();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(socket(1).isClosed).toBe(true);
-  await vi.advanceTimersByTimeAsync(10_500);
+  await vi.advanceTimersByTimeAsync(11_000);
   expect(states).toEqual(["fallback"]);
 });
 

@@ -45,7 +45,10 @@ const end = (epoch: number, content: string): TurnEvent => ({
 const completed: TurnEvent = { type: "turn.completed", ...of, turn: {} as Turn };
 
 const passAll = (filter: TurnFilter, events: TurnEvent[]) =>
-  events.map((event) => filter.pass(event)).filter((event) => event !== null);
+  events.flatMap((event): readonly (TurnEvent | "gap")[] => {
+    const passed = filter.pass(event);
+    return passed === "gap" ? [passed] : passed;
+  });
 const types = (events: (TurnEvent | "gap")[]) =>
   events.map((event) => (event === "gap" ? event : event.type));
 
@@ -96,7 +99,7 @@ test("what would leave a hole is a gap, and leaves the position where it was", (
   expect(filter.pass(delta(1, 5, "f"))).toBe("gap");
   expect(filter.pass(end(1, "abcdef"))).toBe("gap");
   expect(filter.cursor()).toEqual({ turnId: "t", cursor: "1.3" });
-  expect(filter.pass(delta(1, 3, "def"))).toMatchObject({ offset: 3, text: "def" });
+  expect(filter.pass(delta(1, 3, "def"))).toMatchObject([{ offset: 3, text: "def" }]);
 });
 
 test("a reset begins again under its epoch; what comes late of an older one is dropped", () => {
@@ -119,6 +122,15 @@ test("a reset begins again under its epoch; what comes late of an older one is d
     "reply.delta",
   ]);
   expect(filter.cursor()).toEqual({ turnId: "t", cursor: "4.1" });
+});
+
+test("another attempt on a connection that began from nothing is told as a reset: who listens saw no break", () => {
+  for (const before of [[], [delta(1, 0, "abc")]]) {
+    const filter = createTurnFilter();
+    passAll(filter, [started, start(1), ...before]);
+    const passed = passAll(filter, [started, start(2), delta(2, 0, "x"), end(2, "x")]);
+    expect(types(passed)).toEqual(["reply.reset", "reply.start", "reply.delta", "reply.end"]);
+  }
 });
 
 test("who resumes from a cursor has the text before it, and nothing else", () => {
@@ -158,6 +170,6 @@ test("of many turns that have ended only the last few are remembered", () => {
       { ...completed, turn_id: `${n}` } as TurnEvent,
     ]);
   }
-  expect(filter.pass({ ...started, turn_id: "999" } as TurnEvent)).toBeNull();
-  expect(filter.pass({ ...started, turn_id: "0" } as TurnEvent)).not.toBeNull();
+  expect(filter.pass({ ...started, turn_id: "999" } as TurnEvent)).toEqual([]);
+  expect(filter.pass({ ...started, turn_id: "0" } as TurnEvent)).toHaveLength(1);
 });

@@ -85,6 +85,15 @@ test("a frame larger than all that goes to a client that reads", () => {
   expect(said).toEqual([]);
 });
 
+test("a long reply at its end leaves room for frames that come beside it", () => {
+  const { peer, socket, said } = setUp();
+  peer.write(textFrame("x".repeat(2 * BUFFERED_BYTES_MAX)));
+  const before = socket.writableLength;
+  while (said.length === 0) peer.write(frame);
+  expect(socket.writableLength - before).toBeGreaterThan(60 * 1024);
+  expect(socket.writableLength - before).toBeLessThanOrEqual(64 * 1024);
+});
+
 test("a socket that says nothing from one beat to the next is ended", async () => {
   const { beat, webSocket, said } = setUp();
   beat();

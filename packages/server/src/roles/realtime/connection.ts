@@ -6,8 +6,10 @@ import type { Peer, PeerSession } from "../../surfaces/peer.ts";
 
 /** I17: from here on nothing more is read from logs for this socket. */
 const BLOCKED_BYTES = 128 * 1024;
-/** I17: from here on the socket is closed, for frames would have to be dropped. */
+/** I17: beyond this the socket is closed, for frames would have to be dropped. */
 const BUFFERED_BYTES_MAX = 256 * 1024;
+/** So much goes in though what waits is one great frame, such as a long reply at its end. */
+const SPARE_BYTES_MIN = 64 * 1024;
 /** How long a client may take to answer a close. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -38,6 +40,7 @@ export function createConnection(
   let isClosing = false;
   let isAlive = true;
   let takenBytes = 0;
+  let spareBytes = 0;
 
   const close: Connection["close"] = (code, reason) => {
     if (isClosing) return;
@@ -53,8 +56,13 @@ export function createConnection(
     address: socket.remoteAddress ?? "",
     write(frame) {
       if (isClosing) return;
-      if (isBlocked && socket.writableLength + frame.length > BUFFERED_BYTES_MAX) return giveUp();
-      if (!socket.write(frame) && socket.writableLength >= BLOCKED_BYTES) isBlocked = true;
+      if (isBlocked) {
+        spareBytes -= frame.length;
+        if (spareBytes < 0) return giveUp();
+      }
+      if (socket.write(frame) || isBlocked || socket.writableLength < BLOCKED_BYTES) return;
+      isBlocked = true;
+      spareBytes = Math.max(SPARE_BYTES_MIN, BUFFERED_BYTES_MAX - socket.writableLength);
     },
     isBlocked: () => isBlocked || isClosing,
     pause: () => {
