@@ -202,7 +202,8 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       ownListeners.add(listener);
       return () => void ownListeners.delete(listener);
     },
-    subscribe(conversationId, listener, { after } = {}) {
+    subscribe(conversationId, listener, { after: given } = {}) {
+      const after = given || undefined;
       const known = subscriptions.get(conversationId);
       const subscription = known ?? createSubscription(conversationId);
       subscriptions.set(conversationId, subscription);

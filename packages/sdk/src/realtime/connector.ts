@@ -7,7 +7,7 @@ import type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";
  */
 export type RealtimeState = "connecting" | "open" | "fallback" | "offline" | "closed";
 
-const RETRY_MS = 500;
+const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 /** A connection that held for so long was a good one: the next break begins with short waits again. */
 const GOOD_AFTER_MS = 5_000;
@@ -115,7 +115,7 @@ export function createConnector(uses: ConnectorUses): Connector {
       enter("open");
       uses.onOpen();
     });
-    fresh.addEventListener("message", ({ data }: { data: unknown }) => {
+    fresh.addEventListener("message", ({ data }) => {
       heardAt = Date.now();
       if (!isOver && typeof data === "string") uses.onFrame(JSON.parse(data) as ServerFrame);
     });

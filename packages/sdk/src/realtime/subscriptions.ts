@@ -56,12 +56,12 @@ export function createSubscription(conversationId: string): Subscription {
       let isWhole = true;
       for (const listener of [...listeners]) {
         const passed = listener.filter.pass(event);
-        if (passed === "gap") isWhole = false;
-        else if (passed) {
-          const isPlaced = listener.filter.cursor() !== null || closingEvents.has(passed.type);
-          if (isPlaced) listener.after = undefined;
-          listener.tell(passed);
+        if (passed === "gap") {
+          isWhole = false;
+          continue;
         }
+        if (listener.filter.cursor() !== null || closingEvents.has(event.type)) listener.after = undefined;
+        for (const one of passed) listener.tell(one);
       }
       return isWhole;
     },

@@ -6,8 +6,8 @@ export interface Peer {
   readonly userAgent: string;
   readonly address: string;
   /**
-   * Writes one frame. What a blocked peer does not take is kept up to 256 KiB; beyond that the socket is
-   * closed, for the client to connect again and read anew.
+   * Writes one frame. What a blocked peer does not take is kept, 256 KiB with what waits already; beyond
+   * that the socket is closed, for the client to connect again and read anew.
    */
   write(frame: Buffer): void;
   /** So much waits that nothing more should be read from a log; `drained` tells when it may go on. */

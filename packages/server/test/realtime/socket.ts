@@ -40,10 +40,10 @@ export async function newTicket(server: Place, token = OWNER_KEY): Promise<strin
 /** Opens a socket; rejects with the status where it is refused. */
 export async function openSocket(
   server: Place,
-  options: { token?: string; ticket?: string; ws?: ClientOptions } = {},
+  options: { token?: string; ticket?: string; ws?: ClientOptions; via?: string } = {},
 ): Promise<Socket> {
   const ticket = options.ticket ?? (await newTicket(server, options.token));
-  const ws = new WebSocket(socketUrl(server, ticket), options.ws);
+  const ws = new WebSocket(socketUrl({ url: options.via ?? server.url }, ticket), options.ws);
   const frames: Frame[] = [];
   let isClosed = false;
   ws.on("message", (data) => frames.push(JSON.parse(String(data)) as Frame));

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
 import type { closeCodes, Principal } from "@parley-chat/sdk/contract";
 import type { RawData, WebSocket } from "ws";
 import { pingFrame } from "../../kit/web-socket-frames.ts";
@@ -7,8 +6,10 @@ import type { Peer, PeerSession } from "../../surfaces/peer.ts";
 
 /** I17: from here on nothing more is read from logs for this socket. */
 const BLOCKED_BYTES = 128 * 1024;
-/** I17: from here on the socket is closed, for frames would have to be dropped. */
+/** I17: beyond this the socket is closed, for frames would have to be dropped. */
 const BUFFERED_BYTES_MAX = 256 * 1024;
+/** So much goes in though what waits is one great frame, such as a long reply at its end. */
+const SPARE_BYTES_MIN = 64 * 1024;
 /** How long a client may take to answer a close. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -17,7 +18,7 @@ export interface Connection {
   readonly openedTick: number;
   /** `onClosed` is called once, after the session was told. */
   begin(session: PeerSession, onClosed: () => void): void;
-  /** Pings; ends a socket that said nothing since the last time. */
+  /** Pings; ends a socket that since the last time neither said anything nor took any of what waits for it. */
   beat(): void;
   /** From now on no frame goes either way, but the close itself. */
   close(code: keyof typeof closeCodes, reason: string): void;
@@ -29,15 +30,17 @@ export interface Connection {
  */
 export function createConnection(
   webSocket: WebSocket,
-  socket: Duplex,
-  request: IncomingMessage,
+  request: Pick<IncomingMessage, "headers" | "socket">,
   principal: Principal,
   openedTick: number,
 ): Connection {
+  const { socket } = request;
   let session: PeerSession | null = null;
   let isBlocked = false;
   let isClosing = false;
   let isAlive = true;
+  let takenBytes = 0;
+  let spareBytes = 0;
 
   const close: Connection["close"] = (code, reason) => {
     if (isClosing) return;
@@ -50,11 +53,16 @@ export function createConnection(
   const peer: Peer = {
     principal,
     userAgent: (request.headers["user-agent"] ?? "").slice(0, 512),
-    address: request.socket.remoteAddress ?? "",
+    address: socket.remoteAddress ?? "",
     write(frame) {
       if (isClosing) return;
-      if (isBlocked && socket.writableLength + frame.length > BUFFERED_BYTES_MAX) return giveUp();
-      if (!socket.write(frame) && socket.writableLength >= BLOCKED_BYTES) isBlocked = true;
+      if (isBlocked) {
+        spareBytes -= frame.length;
+        if (spareBytes < 0) return giveUp();
+      }
+      if (socket.write(frame) || isBlocked || socket.writableLength < BLOCKED_BYTES) return;
+      isBlocked = true;
+      spareBytes = Math.max(SPARE_BYTES_MIN, BUFFERED_BYTES_MAX - socket.writableLength);
     },
     isBlocked: () => isBlocked || isClosing,
     pause: () => {
@@ -95,13 +103,17 @@ export function createConnection(
     },
     beat() {
       if (isClosing) return;
-      if (!isAlive) {
+      const before = takenBytes;
+      takenBytes = socket.bytesWritten - socket.writableLength;
+      // A slow client cannot answer a ping that waits behind what it has yet to read.
+      const isReading = isBlocked && takenBytes > before;
+      if (!isAlive && !isReading) {
         isClosing = true;
         webSocket.terminate();
         return;
       }
       isAlive = false;
-      socket.write(pingFrame);
+      if (!isBlocked) socket.write(pingFrame);
     },
     close,
   };

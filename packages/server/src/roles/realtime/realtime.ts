@@ -97,7 +97,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
       const server = await webSockets;
       socket.off("error", ignore);
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        const connection = createConnection(webSocket, socket, request, principal, ticks);
+        const connection = createConnection(webSocket, request, principal, ticks);
         register(connection);
         connection.begin(uses.open(connection.peer), () => forget(connection));
       });
@@ -105,6 +105,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
       const problem = Problem.from(error);
       const id = requestIdOf(request.headers);
       uses.onProblem(problem, { id, method: "GET", route: realtimeSocket.path });
+      socket.once("finish", () => socket.destroy());
       answerRaw(socket, problem.toDocument(id), headersOf(problem));
     }
   }

@@ -51,7 +51,7 @@ export class Session implements PeerSession {
       if (frame.type === "ping") this.#write({ type: "pong", id });
       else void this.#work(id, frame);
     } catch (error) {
-      this.#refuse(id, error);
+      this.#refuse(id ?? (isBinary ? undefined : readId(data)), error);
     }
   }
 
@@ -184,6 +184,15 @@ function idOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || !("id" in value)) return undefined;
   const { id } = value;
   return typeof id === "string" && id.length >= 1 && id.length <= 128 ? id : undefined;
+}
+
+/** The id of a frame that cannot be taken as a whole: whoever waits for its answer must get one. */
+function readId(data: Buffer): string | undefined {
+  try {
+    return idOf(JSON.parse(data.toString("utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 function checkFrame(value: unknown): ClientFrame {

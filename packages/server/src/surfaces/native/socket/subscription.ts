@@ -4,6 +4,12 @@ import type { TurnFrame, TurnReader } from "../../../modules/turns/turn-log.ts";
 import type { Peer } from "../../peer.ts";
 import { eventJson } from "../event-json.ts";
 
+/**
+ * Turns of one conversation that a slow socket may be behind with: each is kept in memory for as long as
+ * someone reads it.
+ */
+const TURNS_BEHIND_MAX = 8;
+
 /** The frame of an event, built once for all sockets. */
 function bytesOf(frame: TurnFrame): Buffer {
   frame.bytes ??= textFrame(eventJson(frame.event));
@@ -32,6 +38,11 @@ export class Subscription {
   follow(turnId: string, reader: TurnReader): void {
     if (this.#isOver || this.#readers.has(turnId)) {
       reader.close();
+      return;
+    }
+    if (this.#readers.size >= TURNS_BEHIND_MAX && this.#peer.isBlocked()) {
+      reader.close();
+      this.#peer.giveUp();
       return;
     }
     this.#readers.set(turnId, reader);
