@@ -123,14 +123,20 @@ async function fill(draft: string, dataDir: string, startedAt: Date, progress: P
     });
     syncFile(to);
     failpoint("k21");
-    progress.show(`Checking ${name}`, 0);
+    progress.begin(`Checking ${name}`);
     const found = examine(to, { isAtRest: true });
     if (found.isDamaged) {
       throw new StartError(
         `${join(dataDir, name)} is damaged (${found.complaints.join(", ")}), so nothing was kept; \`parley restore\` brings the last good backup back.`,
       );
     }
-    parts.push({ path: name, ...(await digestOf(to)), schema_version: found.schemaVersion });
+    const size = Math.max(1, statSync(to).size);
+    let hashed = 0;
+    const digest = await digestOf(to, (bytes) => {
+      hashed += bytes;
+      progress.show(`Hashing ${name}`, hashed / size);
+    });
+    parts.push({ path: name, ...digest, schema_version: found.schemaVersion });
     Object.assign(counts, found.counts);
     complaints.push(...found.complaints);
     await copyBlobs(dataDir, draft, blobs);

@@ -118,7 +118,7 @@ async function copyParts(
 /** Looks through the copied databases: no page may be damaged and no promise broken that held when they were copied. */
 function checkParts(from: string, staging: string, manifest: Manifest, progress: Progress): void {
   for (const { name, examine } of databases) {
-    progress.show(`Checking ${name}`, 0);
+    progress.begin(`Checking ${name}`);
     const found = examine(join(staging, name), { isAtRest: true });
     const missing = missingBlobs(found.blobs, (path) => existsSync(join(staging, path)));
     const worse = [...found.complaints, ...missing].filter(

@@ -69,7 +69,11 @@ function examineLock(dataDir: string): Finding {
 }
 
 /** Both databases: every page, the schema, and the promises that can be seen in them. */
-export function* examineDatabases(dataDir: string, isServed: boolean): Generator<Finding> {
+export function* examineDatabases(
+  dataDir: string,
+  isServed: boolean,
+  onBegin: (what: string) => void,
+): Generator<Finding> {
   for (const { name, schemaKnown, examine } of databases) {
     const path = join(dataDir, name);
     if (!existsSync(path)) {
@@ -81,6 +85,7 @@ export function* examineDatabases(dataDir: string, isServed: boolean): Generator
         );
       continue;
     }
+    onBegin(`Checking ${name}`);
     let found: Examined;
     try {
       found = examine(path, { isAtRest: false });
