@@ -22,7 +22,7 @@ describe.skipIf(terminalMissing !== null)("in a pseudo-terminal", () => {
     upstream.close();
   });
 
-  test("long work says what it is at, and takes that away again; a pipe sees nothing of it", async () => {
+  test("long work says what it is at, and takes that away again", async () => {
     const server = await startServer();
     await server.kill("SIGTERM");
     const terminal = openTerminal(["backup", newDataDir()], { dataDir: server.dataDir });
