@@ -4,6 +4,8 @@ import { StartError } from "../kit/start-error.ts";
 import { type Command, readArguments } from "./command.ts";
 import { version } from "./version.ts";
 
+const FILES_MAX = 100_000;
+
 const commands: Readonly<Record<string, Command>> = {
   start: {
     about: "Start the server; Ctrl-C stops it",
@@ -25,6 +27,29 @@ const commands: Readonly<Record<string, Command>> = {
   "sign-in-link": {
     about: "Make a new link that signs the owner in, once, within the hour",
     run: async () => (await import("./sign-in-link.ts")).signInLink(),
+  },
+  import: {
+    takes: "<file>…",
+    about: "Make a character of each card file, PNG or JSON",
+    options: ["json"],
+    wordsMax: FILES_MAX,
+    async run({ words, options }) {
+      if (words.length === 0) throw new StartError("Name the card files: `parley import *.png`.");
+      return (await import("./cards/import.ts")).importCards({ files: words, isJson: options.json ?? false });
+    },
+  },
+  export: {
+    takes: "[character]…",
+    about: "Write card files, of all your own or of those named; --format json|png, --to FOLDER",
+    options: ["format", "to", "json"],
+    wordsMax: FILES_MAX,
+    run: async ({ words, options }) =>
+      (await import("./cards/export.ts")).exportCards({
+        names: words,
+        format: options.format,
+        to: options.to,
+        isJson: options.json ?? false,
+      }),
   },
   backup: {
     takes: "[folder]",

@@ -10,6 +10,8 @@ const options = {
   new: { type: "boolean", short: "n" },
   message: { type: "string", short: "m" },
   replace: { type: "boolean" },
+  format: { type: "string", short: "f" },
+  to: { type: "string", short: "t" },
 } as const;
 
 type OptionName = keyof typeof options;

@@ -5,6 +5,8 @@ const EVERY_MS = 200;
 export interface Progress {
   /** `part` from 0 to 1. */
   show(what: string, part: number): void;
+  /** Says at once what begins: for work that holds this process, so that nothing could be said later. */
+  begin(what: string): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -15,14 +17,20 @@ export function createProgress(isTerminal = process.stderr.isTTY): Progress {
   let shownAt = Number.NEGATIVE_INFINITY;
   let isShown = false;
   const clear = () => void process.stderr.write("\r\u001b[K");
+  const draw = (line: string) => {
+    isShown = true;
+    clear();
+    process.stderr.write(line);
+  };
   return {
     show(what, part) {
       const now = performance.now();
       if (!isTerminal || now - startedAt < QUIET_MS || now - shownAt < EVERY_MS) return;
       shownAt = now;
-      isShown = true;
-      clear();
-      process.stderr.write(`${what} … ${Math.floor(part * 100)} %`);
+      draw(`${what} … ${Math.floor(part * 100)} %`);
+    },
+    begin(what) {
+      if (isTerminal) draw(`${what} …`);
     },
     end() {
       if (isShown) clear();

@@ -187,6 +187,30 @@ test("a backup whose hashes hold but whose data breaks a promise is refused", as
   await expectRefused(gap, /messages\.db has 1 places without the one before them/);
 });
 
+test("a picture that a character has and the backup lacks is found, in the data and in the backup", async () => {
+  const server = await startServer({ dataDir: newDataDir() });
+  const [starter] = (await server.owner.characters.list()).items;
+  const file = await server.owner.characters.export({ character_id: starter?.id ?? "", format: "png" });
+  await server.owner.characters.import({ file });
+  await server.kill("SIGTERM");
+  const lacking = (await takeBackup(server.dataDir)).path;
+  changeManifest(lacking, (manifest) => {
+    manifest.parts.splice(
+      manifest.parts.findIndex(({ path }) => path.startsWith("blobs/")),
+      1,
+    );
+  });
+  await expectRefused(lacking, /parley\.db has 1 missing pictures/);
+
+  rmSync(join(server.dataDir, "blobs"), { recursive: true });
+  const { code, stdout, stderr } = await runParley(["backup", newDataDir(), "--json"], {
+    dataDir: server.dataDir,
+  });
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/copied as it is, with \d+ missing pictures/)]);
+  // What was so when it was copied does not keep the rest from coming back.
+  expect((await restoreInto(newDataDir(), (JSON.parse(stdout) as { path: string }).path)).code).toBe(0);
+});
+
 test("a damaged data folder gives no backup, and says so", async () => {
   const dir = await folderWith("soon broken");
   const path = join(dir, "messages.db");

@@ -13,6 +13,7 @@ import {
   databases,
   MANIFEST,
   type Manifest,
+  missingBlobs,
   newManifest,
   type Part,
   SECRETS,
@@ -111,9 +112,9 @@ async function fill(draft: string, dataDir: string, startedAt: Date, progress: P
   const counts: Record<string, number> = {};
   const complaints: string[] = [];
   const blobs = new Map<string, Digest>();
+  // Before and after each file that may refer to them: what goes or comes meanwhile is in one of the two.
+  await copyBlobs(dataDir, draft, blobs);
   for (const { name, examine } of databases) {
-    // Before and after the file that refers to them: what goes or comes meanwhile is in one of the two.
-    await copyBlobs(dataDir, draft, blobs);
     const to = join(draft, name);
     await copySqlite({
       from: join(dataDir, name),
@@ -122,18 +123,25 @@ async function fill(draft: string, dataDir: string, startedAt: Date, progress: P
     });
     syncFile(to);
     failpoint("k21");
-    progress.show(`Checking ${name}`, 0);
+    progress.begin(`Checking ${name}`);
     const found = examine(to, { isAtRest: true });
     if (found.isDamaged) {
       throw new StartError(
         `${join(dataDir, name)} is damaged (${found.complaints.join(", ")}), so nothing was kept; \`parley restore\` brings the last good backup back.`,
       );
     }
-    parts.push({ path: name, ...(await digestOf(to)), schema_version: found.schemaVersion });
+    const size = Math.max(1, statSync(to).size);
+    let hashed = 0;
+    const digest = await digestOf(to, (bytes) => {
+      hashed += bytes;
+      progress.show(`Hashing ${name}`, hashed / size);
+    });
+    parts.push({ path: name, ...digest, schema_version: found.schemaVersion });
     Object.assign(counts, found.counts);
     complaints.push(...found.complaints);
+    await copyBlobs(dataDir, draft, blobs);
+    complaints.push(...missingBlobs(found.blobs, (path) => blobs.has(path)));
   }
-  await copyBlobs(dataDir, draft, blobs);
   for (const [path, digest] of blobs) parts.push({ path, ...digest });
   const changed = [...blobs].filter(([path, { sha256 }]) => BLOB_PATH.exec(path)?.[1] !== sha256).length;
   if (changed > 0) complaints.push(`${changed} pictures that are not what their name says`);

@@ -26,6 +26,15 @@ export const databases = [
 export const SECRETS = "secrets.json";
 export const BLOBS = "blobs";
 
+/** Where a blob lies, below the data folder or a backup. */
+export const blobPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}/${hash}`;
+
+/** What to say of blobs that rows refer to and that are not there; nothing where all are. */
+export function missingBlobs(hashes: readonly string[], isThere: (path: string) => boolean): string[] {
+  const missing = hashes.filter((hash) => !isThere(blobPath(hash))).length;
+  return missing === 0 ? [] : [`${missing} missing pictures`];
+}
+
 /** One file of a backup. */
 export interface Part {
   /** Below the backup's folder, with `/`. */

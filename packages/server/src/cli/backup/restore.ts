@@ -7,7 +7,16 @@ import { failpoint } from "../../kit/failpoint.ts";
 import { dropStaging, keptFolder, newStaging, takeStaged } from "../../kit/restored-folder.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { counted, createProgress, type Progress, sizeText } from "../progress.ts";
-import { BLOBS, damaged, databases, MANIFEST, type Manifest, readManifest, SECRETS } from "./manifest.ts";
+import {
+  BLOBS,
+  damaged,
+  databases,
+  MANIFEST,
+  type Manifest,
+  missingBlobs,
+  readManifest,
+  SECRETS,
+} from "./manifest.ts";
 
 const ROOM_BYTES = 16 * 1024 * 1024;
 
@@ -109,9 +118,12 @@ async function copyParts(
 /** Looks through the copied databases: no page may be damaged and no promise broken that held when they were copied. */
 function checkParts(from: string, staging: string, manifest: Manifest, progress: Progress): void {
   for (const { name, examine } of databases) {
-    progress.show(`Checking ${name}`, 0);
+    progress.begin(`Checking ${name}`);
     const found = examine(join(staging, name), { isAtRest: true });
-    const worse = found.complaints.filter((complaint) => !manifest.complaints.includes(complaint));
+    const missing = missingBlobs(found.blobs, (path) => existsSync(join(staging, path)));
+    const worse = [...found.complaints, ...missing].filter(
+      (complaint) => !manifest.complaints.includes(complaint),
+    );
     if (worse.length > 0) throw damaged(from, `${name} has ${worse.join(", ")}`);
     for (const [what, count] of Object.entries(found.counts)) {
       if (manifest.counts[what] !== count)

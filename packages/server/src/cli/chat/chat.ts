@@ -4,7 +4,7 @@ import { newId } from "../../kit/ids.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { type Connection, connect } from "./connection.ts";
 import { createPipeInput, createSingleInput, createTerminalInput, type Input } from "./input.ts";
-import { latestConversation, listed, listPartners, partnerIn, partnersNamed } from "./partners.ts";
+import { distinct, latestConversation, listed, listPartners, partnerIn, partnersNamed } from "./partners.ts";
 import { forOneLine } from "./plain-text.ts";
 import {
   createJsonScreen,
@@ -148,10 +148,10 @@ async function converse(uses: {
     showHistory: (limit) => talk().showHistory(limit),
     renew: () => uses.switchTo(talk().partner, true),
     async switchTo(name) {
-      const [partner] = partnersNamed(await uses.partners(), name);
+      const [partner] = distinct(partnersNamed(await uses.partners(), name));
       if (partner) await uses.switchTo(partner, false);
     },
-    listPartners: async () => screen.notice(`There are ${listed(await uses.partners())}.`),
+    listPartners: async () => screen.notice(`There are ${listed(distinct(await uses.partners()))}.`),
     notice: screen.notice,
     leave: uses.leave,
   };
@@ -237,7 +237,7 @@ async function choose(
   const all = await listPartners(client);
   if (all.length === 0)
     throw new StartError("There is no character yet; make one at /app/, or by `parley import`.");
-  const meant = character === undefined ? all : partnersNamed(all, character);
+  const meant = distinct(character === undefined ? all : partnersNamed(all, character));
   if (meant.length > 1 && !ask && character !== undefined) {
     throw new StartError(`"${forOneLine(character)}" can be ${listed(meant)}; say more of the name.`);
   }
@@ -272,7 +272,7 @@ const askWith =
       if (picked) return picked;
       if (answer.trim() === "") continue;
       try {
-        const [found, ...others] = partnersNamed(partners, answer);
+        const [found, ...others] = distinct(partnersNamed(partners, answer));
         if (found && others.length === 0) return found;
         screen.notice(`That can be ${listed([found as Partner, ...others])}.`);
       } catch (error) {

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { listed, partnersNamed } from "./partners.ts";
+import { distinct, listed, partnersNamed } from "./partners.ts";
 
 const all = ["Ottoline Marsh", "Otto", "Tamsin Reed", "Élodie", "Marshall"].map((name, id) => ({
   id: String(id),
   name,
+  ownerId: null,
 }));
 const named = (wanted: string) => partnersNamed(all, wanted).map(({ name }) => name);
 
@@ -21,7 +22,18 @@ test("a name that nobody has is answered by the nearest, or by who there is", ()
 });
 
 test("a long list of names is cut, and says by how many", () => {
-  expect(listed(Array.from({ length: 14 }, (_, n) => ({ id: "", name: `N${n}` })))).toMatch(
+  expect(listed(Array.from({ length: 14 }, (_, n) => ({ id: "", name: `N${n}`, ownerId: null })))).toMatch(
     /N11 and 2 more$/,
   );
+});
+
+test("of two of one name the own one is meant, and of two own ones the newest", () => {
+  const of = (id: string, name: string, ownerId: string | null) => ({ id, name, ownerId });
+  const meant = distinct([
+    of("1", "Otto", null),
+    of("2", "otto", "me"),
+    of("3", "Otto", "me"),
+    of("4", "Ada", null),
+  ]);
+  expect(meant.map(({ id }) => id)).toEqual(["2", "4"]);
 });

@@ -14,7 +14,7 @@ export async function listPartners(client: Client): Promise<Partner[]> {
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page++) {
     const { items, next_cursor } = await client.characters.list({ limit: PAGE, ...(cursor && { cursor }) });
-    all.push(...items.map(({ id, name }) => ({ id, name })));
+    all.push(...items.map(({ id, name, owner_id }) => ({ id, name, ownerId: owner_id })));
     if (next_cursor === null) break;
     cursor = next_cursor;
   }
@@ -41,6 +41,17 @@ export function partnersNamed(partners: readonly Partner[], wanted: string): Par
   const whole = meant === null ? undefined : partners.find((partner) => partner.name.includes(meant));
   const advice = whole ? `did you mean "${forOneLine(whole.name)}"?` : `there are ${listed(partners)}.`;
   throw new StartError(`No character is called "${forOneLine(wanted)}"; ${advice}`);
+}
+
+/** Those among which a person has to choose: of several of one very name, one's own and newest is meant. */
+export function distinct(partners: readonly Partner[]): Partner[] {
+  const byName = new Map<string, Partner>();
+  for (const partner of partners) {
+    const name = forCompare(partner.name);
+    const other = byName.get(name);
+    if (!other || (other.ownerId === null && partner.ownerId !== null)) byName.set(name, partner);
+  }
+  return [...byName.values()];
 }
 
 const forCompare = (name: string) => forOneLine(name).normalize("NFC").toLowerCase();
@@ -76,10 +87,11 @@ export async function latestConversation(client: Client, characterId?: string): 
 export async function partnerIn(client: Client, conversation: Conversation): Promise<Partner> {
   const id = conversation.character_ids[0] ?? "";
   try {
-    const { name } = await client.characters.get({ character_id: id });
-    return { id, name };
+    const { name, owner_id } = await client.characters.get({ character_id: id });
+    return { id, name, ownerId: owner_id };
   } catch (error) {
-    if (error instanceof Problem && error.code === "not_found") return { id, name: "A deleted character" };
+    if (error instanceof Problem && error.code === "not_found")
+      return { id, name: "A deleted character", ownerId: null };
     throw error;
   }
 }

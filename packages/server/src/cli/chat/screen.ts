@@ -5,6 +5,8 @@ import { createStyle, forOneLine, forTerminal } from "./plain-text.ts";
 export interface Partner {
   readonly id: string;
   readonly name: string;
+  /** Null: one of ours. */
+  readonly ownerId: string | null;
 }
 
 /** What is wrong, for people and for programs. */

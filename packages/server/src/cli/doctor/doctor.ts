@@ -5,6 +5,7 @@ import { StartError } from "../../kit/start-error.ts";
 import { databases } from "../backup/manifest.ts";
 import { createStyle } from "../chat/plain-text.ts";
 import { askWhetherReady } from "../control.ts";
+import { createProgress } from "../progress.ts";
 import { examineBackups, examineDatabases, examineFolder } from "./files.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import { examineClock, examineNode, examinePort, examineProvider, examineSettings } from "./surroundings.ts";
@@ -19,8 +20,10 @@ export async function doctor({
 }) {
   const findings: Finding[] = [];
   const show = isJson ? () => {} : printer();
-  for await (const finding of examineAll(resolve(backups))) {
+  const progress = createProgress(process.stderr.isTTY && !isJson);
+  for await (const finding of examineAll(resolve(backups), progress.begin)) {
     findings.push(finding);
+    progress.end();
     show(finding);
   }
   const isWell = findings.every(({ status }) => status !== "fail");
@@ -28,7 +31,7 @@ export async function doctor({
   return isWell ? 0 : 1;
 }
 
-async function* examineAll(backups: string): AsyncGenerator<Finding> {
+async function* examineAll(backups: string, onBegin: (what: string) => void): AsyncGenerator<Finding> {
   yield examineNode();
   let config: Config;
   try {
@@ -54,7 +57,8 @@ async function* examineAll(backups: string): AsyncGenerator<Finding> {
       "its log says why",
     );
   } else yield ok("server", `process ${server.pid} at ${server.url} is ready`);
-  yield* examineDatabases(dataDir, server !== null);
+  yield* examineDatabases(dataDir, server !== null, onBegin);
+  onBegin("Asking the model provider");
   try {
     yield await examineProvider(config);
   } catch (error) {

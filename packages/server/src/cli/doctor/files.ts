@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FolderInUse, openDataFolder } from "../../kit/data-folder.ts";
 import type { Examined } from "../../kit/sqlite/examine.ts";
 import { StartError } from "../../kit/start-error.ts";
-import { databases, readManifest, SECRETS } from "../backup/manifest.ts";
+import { databases, missingBlobs, readManifest, SECRETS } from "../backup/manifest.ts";
 import { counted, sizeText } from "../progress.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
@@ -69,7 +69,11 @@ function examineLock(dataDir: string): Finding {
 }
 
 /** Both databases: every page, the schema, and the promises that can be seen in them. */
-export function* examineDatabases(dataDir: string, isServed: boolean): Generator<Finding> {
+export function* examineDatabases(
+  dataDir: string,
+  isServed: boolean,
+  onBegin: (what: string) => void,
+): Generator<Finding> {
   for (const { name, schemaKnown, examine } of databases) {
     const path = join(dataDir, name);
     if (!existsSync(path)) {
@@ -81,6 +85,7 @@ export function* examineDatabases(dataDir: string, isServed: boolean): Generator
         );
       continue;
     }
+    onBegin(`Checking ${name}`);
     let found: Examined;
     try {
       found = examine(path, { isAtRest: false });
@@ -89,7 +94,11 @@ export function* examineDatabases(dataDir: string, isServed: boolean): Generator
       yield fail(name, error.message, "mend that first");
       continue;
     }
-    const { schemaVersion, counts, complaints, isDamaged } = found;
+    const { schemaVersion, counts, isDamaged } = found;
+    const complaints = [
+      ...found.complaints,
+      ...missingBlobs(found.blobs, (blob) => existsSync(join(dataDir, blob))),
+    ];
     const holds = Object.entries(counts).map(([what, n]) => counted(n, what));
     if (isDamaged) {
       yield fail(

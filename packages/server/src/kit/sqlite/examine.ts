@@ -17,6 +17,8 @@ export interface Examined {
   readonly counts: Readonly<Record<string, number>>;
   /** A phrase for each thing that is wrong; none where all is well. */
   readonly complaints: readonly string[];
+  /** The names of blobs that rows refer to. */
+  readonly blobs: readonly string[];
   /** SQLite itself cannot read all of it: the rest was not looked at. */
   readonly isDamaged: boolean;
 }
@@ -34,6 +36,8 @@ export function examineSqlite(options: {
   schemaKnown: number;
   counts: Readonly<Record<string, string>>;
   invariants: readonly Invariant[];
+  /** Gives the names of blobs that rows refer to, in the column `hash`. */
+  blobs?: string;
 }): Examined {
   const { path, isAtRest, schemaKnown } = options;
   let schemaVersion = 0;
@@ -45,7 +49,7 @@ export function examineSqlite(options: {
       const check = one("PRAGMA quick_check(1)").quick_check;
       if (check !== "ok") return damaged(schemaVersion, String(check));
       if (schemaVersion !== schemaKnown)
-        return { schemaVersion, counts: {}, complaints: [], isDamaged: false };
+        return { schemaVersion, counts: {}, complaints: [], blobs: [], isDamaged: false };
       const count = (sql: string) => Number(one(sql).n);
       const counts = Object.fromEntries(
         Object.entries(options.counts).map(([name, sql]) => [name, count(sql)]),
@@ -55,7 +59,14 @@ export function examineSqlite(options: {
         return n === 0 ? [] : [`${n} ${what}`];
       });
       if (db.prepare("PRAGMA foreign_key_check").get()) complaints.push("rows that refer to nothing");
-      return { schemaVersion, counts, complaints, isDamaged: false };
+      const blobs =
+        options.blobs === undefined
+          ? []
+          : db
+              .prepare(options.blobs)
+              .all()
+              .map(({ hash }) => String(hash));
+      return { schemaVersion, counts, complaints, blobs, isDamaged: false };
     } finally {
       db.close();
     }
@@ -69,6 +80,7 @@ const damaged = (schemaVersion: number, message: string): Examined => ({
   schemaVersion,
   counts: {},
   complaints: [message.split("\n")[0] ?? "damaged"],
+  blobs: [],
   isDamaged: true,
 });
 

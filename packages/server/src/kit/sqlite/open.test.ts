@@ -75,7 +75,7 @@ test("a file of a newer version is refused by one sentence that says what to do"
 
 test("what is not a database, is cut short or has a broken schema is refused by one sentence", () => {
   writeFileSync(path, "not a database, but long enough to have a header ".repeat(100));
-  expect(refusal(() => open()).message).toMatch(/damaged.*restore it from a backup/);
+  expect(refusal(() => open()).message).toMatch(/damaged.*parley restore BACKUP/);
   rmSync(path);
 
   const db = open();

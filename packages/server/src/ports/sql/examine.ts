@@ -23,9 +23,12 @@ const invariants: readonly Invariant[] = [
   ofNobody("sessions", "user_id"),
 ];
 
+const blobs = `select avatar as hash from characters where avatar is not null
+  union select avatar_thumb from characters where avatar_thumb is not null`;
+
 /** The newest schema that this program knows. */
 export const schemaKnown = migrations.length;
 
 /** Looks through a `parley.db`; see `examineSqlite`. */
 export const examineAccounts = (path: string, { isAtRest }: { isAtRest: boolean }): Examined =>
-  examineSqlite({ path, isAtRest, schemaKnown, counts, invariants });
+  examineSqlite({ path, isAtRest, schemaKnown, counts, invariants, blobs });
