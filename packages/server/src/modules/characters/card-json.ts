@@ -7,6 +7,8 @@ import { firstUnsafe } from "./json-safety.ts";
 const DEPTH_MAX = 100;
 /** The largest card books in use have some 50,000 fields; each costs memory far beyond its bytes. */
 const PARTS_MAX = 250_000;
+/** Books repeat the same fifty names; files that list things by an id of their own have some thousands. */
+const NAMES_MAX = 20_000;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 const refuse = (sentence: string, cause?: unknown) =>
@@ -17,9 +19,10 @@ export function parseCardJson(bytes: Uint8Array): unknown {
   const raw = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(3) : bytes;
   if (raw.length === 0) throw refuse("The card is empty.");
   if (!isUtf8(raw)) throw refuse("The card is not text in UTF-8: it is damaged, or no card.");
-  const { depth, parts } = scanJson(raw, { depth: DEPTH_MAX, parts: PARTS_MAX });
+  const { depth, parts, names } = scanJson(raw, { depth: DEPTH_MAX, parts: PARTS_MAX, names: NAMES_MAX });
   if (depth > DEPTH_MAX) throw refuse(`The card is nested more than ${DEPTH_MAX} deep.`);
   if (parts > PARTS_MAX) throw refuse(`The card has more than ${PARTS_MAX} fields and items.`);
+  if (names > NAMES_MAX) throw refuse(`The card has more than ${NAMES_MAX} different names of fields.`);
   const value = parse(raw);
   const unsafe = firstUnsafe(value);
   if (unsafe) throw refuse(`${unsafe.path.slice(0, 200).toWellFormed() || "The card"} ${unsafe.message}.`);

@@ -108,14 +108,14 @@ export function changeCard(card: Card, changes: Omit<CardChanges, "visibility">)
  */
 export function fieldsOf(card: Card): CardFields {
   const shown: [string, unknown][] = [];
-  for (const [name, value] of Object.entries({ ...defaults(), ...card.data })) {
+  const mandatory = mandatoryOf(card);
+  for (const [name, value] of Object.entries({ ...mandatory, ...card.data })) {
     // A name that is ours means something else in a card.
     if (ownNames.has(name)) continue;
     const shape = Object.hasOwn(fieldShapes, name) ? fieldShapes[name] : undefined;
     const shownValue = shape ? fitting(shape, value) : value;
     if (shownValue !== undefined) shown.push([name, shownValue]);
-    else if (!optionalNames.has(name))
-      shown.push([name, defaults()[name as keyof ReturnType<typeof defaults>]]);
+    else if (Object.hasOwn(mandatory, name)) shown.push([name, mandatory[name]]);
   }
   return Object.fromEntries(shown) as CardFields;
 }
@@ -140,10 +140,12 @@ export function specOf(card: Card): { spec: string; spec_version: string } {
 
 /** The whole card as a file holds it, with every field that its specification asks for. */
 export function fileOf(card: Card): Json {
-  const spec = specOf(card);
-  const mandatory = spec.spec === "chara_card_v3" ? { ...defaults(), group_only_greetings: [] } : defaults();
-  return { ...card.envelope, ...spec, data: { ...mandatory, ...card.data } };
+  return { ...card.envelope, ...specOf(card), data: { ...mandatoryOf(card), ...card.data } };
 }
+
+/** The fields that a card of its specification always has. */
+const mandatoryOf = (card: Card): Json =>
+  specOf(card).spec === "chara_card_v2" ? defaults() : { ...defaults(), group_only_greetings: [] };
 
 function checkFields(fields: Json): void {
   const unsafe = firstUnsafe(fields);

@@ -19,6 +19,7 @@ export type TurnCharacter = Readonly<
     | "mes_example"
     | "system_prompt"
     | "post_history_instructions"
+    | "character_book"
   > & { isDeleted: boolean }
 >;
 
@@ -51,7 +52,7 @@ export interface Cached {
 export function forCache({ id, version, card, deletedAt, ownerId, visibility }: StoredCharacter): Cached {
   const fields = fieldsOf(card);
   const { name, nickname, description, personality, scenario, first_mes, alternate_greetings } = fields;
-  const { mes_example, system_prompt, post_history_instructions } = fields;
+  const { mes_example, system_prompt, post_history_instructions, character_book } = fields;
   return {
     ownerId,
     isPublic: visibility === "public",
@@ -69,6 +70,7 @@ export function forCache({ id, version, card, deletedAt, ownerId, visibility }: 
       mes_example,
       system_prompt,
       post_history_instructions,
+      ...(character_book && { character_book }),
     },
   };
 }

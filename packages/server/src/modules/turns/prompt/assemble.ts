@@ -2,13 +2,17 @@ import { Problem } from "@parley-chat/sdk/contract/problem";
 import { stripControl } from "../../../kit/text.ts";
 import type { PromptMessage } from "../../../ports/llm/llm.ts";
 import type { ContextMessage } from "../../../ports/message-store/message-store.ts";
+import { type ChosenLore, chooseLore } from "./choose-lore.ts";
 import {
   DEFAULT_PLATFORM_PROMPT,
+  type Definition,
   definitionOf,
   exampleBlocksOf,
+  joined,
   type PromptCharacter,
 } from "./definition.ts";
-import { macroNames } from "./macros.ts";
+import type { LoreBook } from "./lore.ts";
+import { type MacroValues, macroNames } from "./macros.ts";
 
 export type { PromptCharacter } from "./definition.ts";
 
@@ -50,8 +54,12 @@ export interface PromptPlan {
   readonly messageOverheadTokens: number;
   /** Whether a message of so many tokens can be sent at all, with no other history. */
   fits(messageTokens: number): boolean;
-  /** The first system message without examples, or "". */
+  /** The first system message without lore and examples, or "". */
   readonly system: string;
+  /** The parts of `system`, between which lore has its places. */
+  readonly definition: Definition;
+  /** The card's book, and how to fill its macros. */
+  readonly lore: { readonly book: LoreBook; readonly names: MacroValues; readonly lengthMax: number } | null;
   /** The trailing system message, or "". */
   readonly postHistory: string;
   /** What `system` costs; it is a part of `fixedTokens`. */
@@ -85,7 +93,9 @@ export function planPrompt(input: PromptInput): PromptPlan {
   const lengthMax = promptTokensMax * UNITS_PER_TOKEN_MAX;
   const names = macroNames(character, input.userName);
   const platformPrompt = input.platformPrompt ?? DEFAULT_PLATFORM_PROMPT;
-  const { system, postHistory } = definitionOf(character, names, platformPrompt, lengthMax);
+  const definition = definitionOf(character, names, platformPrompt, lengthMax);
+  const { postHistory } = definition;
+  const system = joined([definition.opening, definition.description]);
 
   const costOf = (text: string) => (text === "" ? 0 : estimateTokens(text) + messageOverheadTokens);
   const isHopeless = system.length + postHistory.length > lengthMax;
@@ -99,6 +109,8 @@ export function planPrompt(input: PromptInput): PromptPlan {
     messageOverheadTokens,
     fits: (messageTokens) => fixedTokens + messageTokens + messageOverheadTokens <= promptTokensMax,
     system,
+    definition,
+    lore: character.character_book ? { book: character.character_book, names, lengthMax } : null,
     postHistory,
     systemTokens,
     costOf,
@@ -123,6 +135,9 @@ export function exceedsContext(plan: PromptShare, messageTokens: number): Proble
  * user's that is to be answered) never goes. Of the examples as many whole blocks stay, from the
  * author's first on, as the history leaves room for; none while any of the history is left out.
  *
+ * Entries of the card's book that the last messages call up come with the definition, or so many messages
+ * before the end. They have a share of their own at most, and yield to the newest message, not to older ones.
+ *
  * R15: only the definition speaks as system. What a history holds under another role than the
  * assistant's goes to the model as the user's.
  * @param history the branch, oldest first, as far as the store read it
@@ -134,16 +149,19 @@ export function assemblePrompt(
   history: readonly ContextMessage[],
   isWhole: boolean,
 ): Prompt {
-  const { first, historyTokens } = newestThatFit(plan, history, isWhole);
+  checkNewestFits(plan, history, isWhole);
+  const lore = chooseLore(plan, history);
+  const { first, historyTokens } = newestThatFit(plan, history, plan.historyTokensMax - lore.tokens);
   const isAllOfIt = isWhole && first === 0;
-  const { system, systemTokens, examplesUsed } = isAllOfIt
-    ? withExamples(plan, plan.historyTokensMax - historyTokens)
-    : withoutExamples(plan);
+  const spareTokens = isAllOfIt ? plan.historyTokensMax - lore.tokens - historyTokens : 0;
+  const { system, systemTokens, examplesUsed } = withExamples(plan, lore, spareTokens);
 
   const messages: PromptMessage[] = [];
   if (system !== "") messages.push({ role: "system", content: system });
   let historyUsed = 0;
   for (let i = first; i < history.length; i++) {
+    const background = lore.atDepth(history.length - i, i === first);
+    if (background !== "") messages.push({ role: "system", content: background });
     const { role, content: stored } = history[i] as ContextMessage;
     const content = stripControl(stored);
     // Nothing is left of it that a model could read, and providers refuse empty messages.
@@ -151,27 +169,32 @@ export function assemblePrompt(
     messages.push({ role: role === "assistant" ? "assistant" : "user", content });
     historyUsed++;
   }
+  const nearest = lore.atDepth(0, first === history.length);
+  if (nearest !== "") messages.push({ role: "system", content: nearest });
   if (plan.postHistory !== "") messages.push({ role: "system", content: plan.postHistory });
-  const promptTokens = plan.fixedTokens - plan.systemTokens + systemTokens + historyTokens;
+  const promptTokens = plan.fixedTokens - plan.systemTokens + systemTokens + lore.depthTokens + historyTokens;
   return { messages, promptTokens, examplesUsed, historyUsed };
+}
+
+function checkNewestFits(plan: PromptPlan, history: readonly ContextMessage[], isWhole: boolean): void {
+  const newest = history.at(-1);
+  const nothingFits = newest ? !plan.fits(newest.tokenCount) : !isWhole;
+  if (nothingFits || plan.fixedTokens > plan.promptTokensMax) {
+    throw exceedsContext(plan, newest?.tokenCount ?? plan.historyTokensMax);
+  }
 }
 
 /** Where the history that fits begins, and what it costs. Walks stored counts, no text. */
 function newestThatFit(
   plan: PromptPlan,
   history: readonly ContextMessage[],
-  isWhole: boolean,
+  tokensMax: number,
 ): { first: number; historyTokens: number } {
-  const newest = history.at(-1);
-  const nothingFits = newest ? !plan.fits(newest.tokenCount) : !isWhole;
-  if (nothingFits || plan.fixedTokens > plan.promptTokensMax) {
-    throw exceedsContext(plan, newest?.tokenCount ?? plan.historyTokensMax);
-  }
   let first = history.length;
   let historyTokens = 0;
   while (first > 0) {
     const cost = (history[first - 1] as ContextMessage).tokenCount + plan.messageOverheadTokens;
-    if (historyTokens + cost > plan.historyTokensMax) break;
+    if (historyTokens + cost > tokensMax) break;
     historyTokens += cost;
     first--;
   }
@@ -184,14 +207,8 @@ interface FirstMessage {
   examplesUsed: number;
 }
 
-const withoutExamples = ({ system, systemTokens }: PromptPlan): FirstMessage => ({
-  system,
-  systemTokens,
-  examplesUsed: 0,
-});
-
-/** As many blocks as fit into `spareTokens`, from the first on. */
-function withExamples(plan: PromptPlan, spareTokens: number): FirstMessage {
+/** As many blocks of examples as fit into `spareTokens`, from the first on, behind definition and lore. */
+function withExamples(plan: PromptPlan, lore: ChosenLore, spareTokens: number): FirstMessage {
   const used: string[] = [];
   let left = spareTokens;
   for (const block of spareTokens > 0 ? plan.exampleBlocks() : []) {
@@ -201,11 +218,11 @@ function withExamples(plan: PromptPlan, spareTokens: number): FirstMessage {
   }
   // Counts of parts need not add up to the count of the whole, so the whole is counted once more.
   for (; used.length > 0; used.pop()) {
-    const system = [plan.system, ...used].filter((part) => part !== "").join("\n\n");
+    const system = joined([lore.system, ...used]);
     const systemTokens = plan.costOf(system);
-    if (systemTokens <= plan.systemTokens + spareTokens) {
+    if (systemTokens <= lore.systemTokens + spareTokens) {
       return { system, systemTokens, examplesUsed: used.length };
     }
   }
-  return withoutExamples(plan);
+  return { system: lore.system, systemTokens: lore.systemTokens, examplesUsed: 0 };
 }

@@ -1,5 +1,6 @@
 import type { Character } from "@parley-chat/sdk/contract";
 import { isBlank, stripControl } from "../../../kit/text.ts";
+import type { LoreBook } from "./lore.ts";
 import { expandMacros, type MacroValues } from "./macros.ts";
 
 /** The fields of a card that a model may see. Notes, creator, version and tags are for people (V2). */
@@ -13,15 +14,17 @@ export type PromptCharacter = Pick<
   | "mes_example"
   | "system_prompt"
   | "post_history_instructions"
->;
+> & { readonly character_book?: LoreBook };
 
 /** What a model is told where the card says nothing else. */
 export const DEFAULT_PLATFORM_PROMPT = `You are {{char}}, in a conversation with {{user}}. Stay in character: speak and act as {{char}} would, with {{char}}'s knowledge, manner and feelings. Write only {{char}}'s part and leave {{user}}'s words, thoughts and deeds to {{user}}. Build on what was said before, and keep to its facts.`;
 
 /** The texts of a definition that every prompt holds, macros filled; "" where there is none. */
 export interface Definition {
-  /** The first system message, without examples. */
-  readonly system: string;
+  /** How to act: the beginning of the first system message. */
+  readonly opening: string;
+  /** Who one is, and where: what follows it, before the examples. */
+  readonly description: string;
   /** The trailing system message. */
   readonly postHistory: string;
 }
@@ -49,14 +52,14 @@ export function definitionOf(
       lengthMax,
     ).trim();
   const ours = fill(platformPrompt);
-  const system = [
-    isBlank(character.system_prompt) ? ours : fill(character.system_prompt, ours),
+  const description = [
     headed(`Description of ${names.char}:`, fill(character.description)),
     headed(`Personality of ${names.char}:`, fill(character.personality)),
     headed("Scenario:", fill(character.scenario)),
   ];
   return {
-    system: system.filter((section) => section !== "").join("\n\n"),
+    opening: isBlank(character.system_prompt) ? ours : fill(character.system_prompt, ours),
+    description: joined(description),
     // We have no post-history instructions of our own for `{{original}}` to bring back.
     postHistory: isBlank(character.post_history_instructions)
       ? ""
@@ -84,4 +87,8 @@ export function exampleBlocksOf(character: PromptCharacter, names: MacroValues, 
     .map((block) => headed(`Example of how ${names.char} speaks:`, block.trim()));
 }
 
-const headed = (heading: string, text: string): string => (isBlank(text) ? "" : `${heading}\n${text}`);
+/** Sections as paragraphs, empty ones left out. */
+export const joined = (sections: readonly string[]): string =>
+  sections.filter((section) => section !== "").join("\n\n");
+
+export const headed = (heading: string, text: string): string => (isBlank(text) ? "" : `${heading}\n${text}`);

@@ -21,7 +21,7 @@ export interface Scene {
   readonly userMessages: number;
 }
 
-const HEADING = /^(?:(Description|Personality) of (.+)|(Scenario)|Example of how (.+) speaks):$/;
+const HEADING = /^(?:(Description|Personality) of (.+)|(Scenario|Background)|Example of how (.+) speaks):$/;
 
 /** Reads a prompt: a definition in system messages, the talk in the others. */
 export function readScene(messages: readonly PromptMessage[]): Scene {
@@ -60,7 +60,7 @@ function sectionsOf(definition: string) {
     if (whole === undefined) into.push(line);
     else {
       sections.name ||= of ?? speaker ?? "";
-      if (scenario) into = sections.scenario;
+      if (scenario) into = scenario === "Background" ? sections.description : sections.scenario;
       else if (speaker !== undefined) into = sections.examples;
       else into = which === "Description" ? sections.description : sections.personality;
       if (speaker !== undefined) into.push("");
