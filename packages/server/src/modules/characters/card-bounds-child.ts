@@ -1,11 +1,10 @@
 /**
  * Reads card files as an import does, and prints for each what it cost beyond what the process had before
- * the file was in memory: `{name, outcome, ms, peakMib}`, a line each.
- * Arguments: pairs of a content type and a path. The peak is told by Linux alone.
+ * the file was in memory: `{path, outcome, ms, peakMib}`, a line each.
+ * Arguments: pairs of a content type and a path, the first to warm up. The peak is told by Linux alone.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { cardPng } from "../../../test/cards/make-png.ts";
 import { shrinkPng } from "../../kit/png/shrink.ts";
 import { readCardFile } from "./card-file.ts";
 
@@ -24,10 +23,8 @@ const memoryKib = (name: "VmRSS" | "VmHWM"): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 
 // Code and tables are no part of what a file costs.
-for (const type of ["image/png", "application/json"]) {
-  await outcomeOf(cardPng({ name: "A", description: "" }), type);
-}
-const args = process.argv.slice(2);
+const [warmType = "", warmPath = "", ...args] = process.argv.slice(2);
+for (const type of [warmType, "application/json"]) await outcomeOf(readFileSync(warmPath), type);
 for (let i = 0; i < args.length; i += 2) {
   const [type, path] = [args[i] as string, args[i + 1] as string];
   // The peak counts from here (proc(5)).
