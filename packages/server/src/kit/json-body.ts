@@ -13,8 +13,9 @@ export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
   const text = raw.toString("utf8");
-  if (scanJson(raw, { depth: DEPTH_MAX }).depth > DEPTH_MAX)
+  if (scanJson(raw, { depth: DEPTH_MAX }).depth > DEPTH_MAX) {
     throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
+  }
   const value = parse(text);
   // Only an escape can bring NUL or half a pair into well-formed UTF-8, only these digits a number beyond all.
   if (text.includes("\\u") || /\d[eE]|\d{300}/.test(text)) refuseUnstorable(value);
