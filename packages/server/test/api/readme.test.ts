@@ -92,3 +92,11 @@ test("the TypeScript of the README passes the strict compiler and prints a reply
   const { stdout } = await run(process.execPath, args, { timeout: 20_000 });
   expect(stdout.length).toBeGreaterThan(10);
 });
+
+test("the live socket of the README sends, and prints the reply as it comes", async () => {
+  const [script] = blocks.filter(({ language }) => language === "js");
+  const path = join(folder, "src", "live.js");
+  writeFileSync(path, script?.text ?? "");
+  const { stdout } = await run(process.execPath, ["-C", "parley-source", path], { timeout: 20_000 });
+  expect(stdout.length).toBeGreaterThan(10);
+});
