@@ -21,7 +21,7 @@ export async function buildPage(dist = join(home, "dist")): Promise<string> {
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return `${name} is fresh`;
 
   const made = mkdtempSync(`${dist}-`);
-  // A build by a test run is the same as any other.
+  // A test run builds what everyone else does.
   const { NODE_ENV: before } = process.env;
   process.env.NODE_ENV = "production";
   try {

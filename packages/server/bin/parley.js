@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript for whichever Node is there: finds a Node that is new enough, and the server to run on it.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
@@ -14,6 +14,7 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
 const { entry, flags } = await chooseEntry();
 const isNewEnough = Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN;
+if (args[0] === "start") await refreshPage();
 
 if (isNewEnough && flags.length === 0) {
   await import(pathToFileURL(entry).href);
@@ -39,6 +40,18 @@ async function chooseEntry() {
     if (!isFresh) return { entry: join(home, "src", "main.ts"), flags: ["-C", "parley-source"] };
   }
   return { entry: bundle, flags: [] };
+}
+
+/** In a clone whose page has changed since it was built, builds it: a browser cannot run the sources. */
+async function refreshPage() {
+  const root = join(home, "..", "..");
+  const script = join(root, "scripts", "build-page.ts");
+  if (!existsSync(join(home, "src")) || !existsSync(join(root, "node_modules", "vite"))) return;
+  const { hashPage } = await import("./source-hash.js");
+  const stamp = join(root, "packages", "web", "dist", "sources.sha256");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hashPage(root)) return;
+  const node = isNewEnough ? process.execPath : findNode();
+  if (node) spawnSync(node, [script], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** The Node that npm installed beside us for machines whose own is older. */

@@ -108,7 +108,7 @@ export const strings = {
   chat: {
     messages: "Messages",
     you: "You",
-    withAi: (name: string) => (name ? `${name} is an AI character` : "An AI character"),
+    withAi: (name: string) => (name ? `${name} · AI character` : "AI character"),
     said: (name: string, text: string) => `${name}: ${text}`,
     writeTo: (name: string) => (name ? `Write to ${name}` : "Write a message"),
     hint: "Enter sends, Shift+Enter makes a new line, Escape stops a reply.",

@@ -58,9 +58,15 @@ describeInBrowser("accessibility by axe", () => {
       await look("sign-in");
       await page.goto(await scene.link());
       await page.reload();
-      await page.getByRole("link", { name: /Tamsin Reed/ }).waitFor();
+      await page
+        .getByRole("main")
+        .getByRole("link", { name: /Tamsin Reed/ })
+        .waitFor();
       await look("gallery");
-      await page.getByRole("link", { name: /Tamsin Reed/ }).click();
+      await page
+        .getByRole("main")
+        .getByRole("link", { name: /Tamsin Reed/ })
+        .click();
       await page.getByRole("button", { name: "Start a conversation" }).waitFor();
       await look("character");
       await page.getByRole("button", { name: "Start a conversation" }).click();

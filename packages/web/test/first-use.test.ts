@@ -18,7 +18,10 @@ describeInBrowser("the first visit", () => {
   ])("from the opened link to a reply it is two more clicks, %s", async (_, device) => {
     const { page, context } = await scene.owner(device);
     expect(new URL(page.url()).hash).toBe("");
-    await page.getByRole("link", { name: /Tamsin Reed/ }).click();
+    await page
+      .getByRole("main")
+      .getByRole("link", { name: /Tamsin Reed/ })
+      .click();
     await page.getByRole("button", { name: "Start a conversation" }).click();
     const log = page.getByRole("log");
     await log.getByText("Skerry Light, Tamsin speaking").waitFor();
@@ -27,7 +30,7 @@ describeInBrowser("the first visit", () => {
     await page.getByRole("button", { name: "Send" }).click();
     await log.getByText("Good evening!").waitFor();
     await log.getByText("A nod. Good evening.").waitFor();
-    await page.getByText("Tamsin Reed is an AI character").waitFor();
+    await page.getByText("Tamsin Reed · AI character").waitFor();
     const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(width).toBeLessThanOrEqual(0);
     await context.close();

@@ -1,4 +1,12 @@
-import { type Client, closingEvents, type Message, Problem, type TurnEvent } from "@parley-chat/sdk";
+import {
+  type Client,
+  type Conversation,
+  type ConversationEvent,
+  closingEvents,
+  type Message,
+  Problem,
+  type TurnEvent,
+} from "@parley-chat/sdk";
 import { newId } from "../lib/ids.ts";
 import type { Kept } from "../lib/kept.ts";
 import type { Live } from "../lib/live.ts";
@@ -37,6 +45,7 @@ export interface Chat {
 }
 
 const PAGE = 50;
+const TITLE_CHARACTERS = 60;
 const RETRY_MS_MAX = 15_000;
 
 export function createChat(uses: {
@@ -45,22 +54,29 @@ export function createChat(uses: {
   conversations: Conversations;
   kept: Kept;
   conversationId: string;
+  /** Does something with the next picture of the screen; several wishes for the same are one. */
+  soon(work: () => void): void;
+  now(): number;
+  /** Nobody gave it a name of its own. */
+  isUnnamed(conversation: Conversation): boolean;
   /** A reply is whole. */
   onReply(message: Message): void;
 }): Chat {
-  const { client, live, conversations, kept, conversationId } = uses;
+  const { client, live, conversations, kept, conversationId, soon, now } = uses;
   const id = { conversation_id: conversationId };
   const state = createStore<ChatState>({ branch: emptyBranch, running: {}, status: "loading", problems: {} });
   const change = (next: Partial<ChatState>) => state.set((old) => ({ ...old, ...next }));
   const setBranch = (next: (old: Branch) => Branch) =>
     state.set((old) => ({ ...old, branch: next(old.branch) }));
+  let running: RunningReplies = {};
+  const showRunning = () => change({ running });
   let isClosed = false;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let retryMs = 1_000;
 
   const outbox = createOutbox({
     kept,
-    name: `outbox.${conversationId}`,
+    prefix: `outbox.${conversationId}.`,
     judge: sentenceOf,
     async send({ id: client_message_id, content, parent_id }) {
       const sent = await client.messages.send({
@@ -69,11 +85,18 @@ export function createChat(uses: {
         client_message_id,
         ...(parent_id !== undefined && { parent_id }),
       });
-      setBranch((old) => forked(forked(old, sent.message), sent.reply ?? sent.message));
-      if (sent.turn) follower.turn(sent.turn.id);
-      void conversations.refresh(conversationId).catch(() => {});
+      put(forked, sent.reply ? [sent.message, sent.reply] : [sent.message]);
+      void nameAfter(content);
     },
   });
+
+  /** A conversation without a name is called by the words that it began with. */
+  async function nameAfter(content: string) {
+    const known = conversations.list.get().items.find((one) => one.id === conversationId);
+    if (!known || !uses.isUnnamed(known)) return;
+    const title = [...content.trim().replace(/\s+/g, " ")].slice(0, TITLE_CHARACTERS).join("");
+    await conversations.update(conversationId, { title }).catch(() => {});
+  }
 
   /** What could not go out by itself is tried again, ever more seldom, and at once when the network is back. */
   async function flush() {
@@ -105,16 +128,37 @@ export function createChat(uses: {
     return reading;
   }
 
-  function place(messages: readonly Message[]) {
+  /** Shows messages where they belong; where that cannot be told from here, the server is asked. */
+  function put(into: typeof placed, messages: readonly Message[]) {
     let branch: Branch | null = state.get().branch;
-    for (const message of messages) branch = branch && placed(branch, message);
+    for (const message of messages) branch = branch && into(branch, message);
     if (branch) change({ branch });
     else void reread().catch(() => {});
   }
 
+  function hear(event: ConversationEvent) {
+    switch (event.type) {
+      case "resumed":
+        void load();
+        return;
+      case "message.created":
+        if (state.get().status === "ready") put(placed, [event.message]);
+        return;
+      case "message.deleted":
+        setBranch((old) => placed(old, event.message) ?? old);
+        return;
+      default:
+        apply(event);
+    }
+  }
+
   function apply(event: TurnEvent) {
-    change({ running: afterEvent(state.get().running, event) });
-    if (event.type === "turn.started" && state.get().status === "ready") place([event.message, event.reply]);
+    running = afterEvent(running, event);
+    // A fast model says more than a screen can show.
+    if (event.type === "reply.delta") soon(showRunning);
+    else showRunning();
+    if (event.type === "turn.started" && state.get().status === "ready")
+      put(placed, [event.message, event.reply]);
     if (event.type === "reply.end") {
       setBranch((old) => placed(old, event.message) ?? old);
       if (event.message.status === "complete") uses.onReply(event.message);
@@ -128,32 +172,28 @@ export function createChat(uses: {
     if (event.type !== "turn.completed") {
       setBranch((old) => ended(old, turn.reply_id, { status: "failed", finish_reason: how }));
     }
-    void conversations.refresh(conversationId).catch(() => {});
   }
 
-  const follower = live.follow(conversationId, apply);
+  async function load() {
+    try {
+      await Promise.all([conversations.refresh(conversationId), reread()]);
+      change({ status: "ready" });
+      void flush();
+    } catch (error) {
+      const isGone = error instanceof Problem && error.code === "not_found";
+      // A page that is read already stays: what is new comes when the server is back.
+      if (isGone || state.get().status !== "ready") change({ status: isGone ? "gone" : "failed", error });
+    }
+  }
+
+  const stopFollowing = live.follow(conversationId, hear);
   const onOnline = () => void flush();
   globalThis.addEventListener?.("online", onOnline);
-
-  async function startTurn(started: { reply: Message; turn: { id: string } }) {
-    setBranch((old) => forked(old, started.reply));
-    follower.turn(started.turn.id);
-  }
 
   return {
     state,
     outbox,
-    async load() {
-      try {
-        const [conversation] = await Promise.all([conversations.refresh(conversationId), reread()]);
-        change({ status: "ready" });
-        if (conversation.active_turn_id) follower.turn(conversation.active_turn_id);
-        void flush();
-      } catch (error) {
-        const isGone = error instanceof Problem && error.code === "not_found";
-        change({ status: isGone ? "gone" : "failed", error });
-      }
-    },
+    load,
     async loadOlder() {
       const { before } = state.get().branch;
       if (before === null) return;
@@ -161,24 +201,26 @@ export function createChat(uses: {
       setBranch((old) => withOlder(old, page));
     },
     send(content) {
-      outbox.add({ id: newId(), content });
+      outbox.add({ id: newId(), at: now(), content });
       void flush();
     },
     edit(message, content) {
-      outbox.add({ id: newId(), content, parent_id: message.parent_id });
+      outbox.add({ id: newId(), at: now(), content, parent_id: message.parent_id });
       void flush();
     },
     async stop() {
-      const turns = Object.keys(state.get().running);
+      const turns = Object.keys(running);
       const { active_turn_id } = await conversations.refresh(conversationId);
       const open = new Set([...turns, ...(active_turn_id ? [active_turn_id] : [])]);
       await Promise.all([...open].map((turn_id) => client.turns.stop({ turn_id })));
       await reread();
     },
     async regenerate(message) {
-      await startTurn(
-        await client.messages.regenerate({ message_id: message.id }, { idempotencyKey: newId() }),
+      const { reply } = await client.messages.regenerate(
+        { message_id: message.id },
+        { idempotencyKey: newId() },
       );
+      put(forked, [reply]);
     },
     async choose(message, step) {
       const found = await neighbour(client, message, step);
@@ -195,7 +237,7 @@ export function createChat(uses: {
       isClosed = true;
       clearTimeout(retryTimer);
       globalThis.removeEventListener?.("online", onOnline);
-      follower.stop();
+      stopFollowing();
     },
   };
 }

@@ -6,6 +6,8 @@ import { createStore, type Store } from "../lib/store.ts";
 export interface Outgoing {
   /** Its `client_message_id`: however often it is sent, it is stored once. */
   readonly id: string;
+  /** When it was written, in milliseconds since 1970. */
+  readonly at: number;
   readonly content: string;
   /** Of an edit: the parent of the message that it replaces, null where that was a first one. */
   readonly parent_id?: string | null;
@@ -23,22 +25,33 @@ export interface Outbox {
   drop(id: string): void;
 }
 
-/** @param uses.send resolves when the server has the message */
+/**
+ * Each message is kept under a name of its own: tabs that write at the same time must not lose what the
+ * other one has.
+ * @param uses.send resolves when the server has the message
+ */
 export function createOutbox(uses: {
   kept: Kept;
-  name: string;
+  prefix: string;
   send(item: Outgoing): Promise<void>;
   judge(error: unknown): Sentence;
 }): Outbox {
-  const { kept, name, send, judge } = uses;
+  const { kept, prefix, send, judge } = uses;
   const items = createStore<readonly Outgoing[]>(
-    (kept.read<Outgoing[]>(name) ?? []).map(({ trouble: _, ...item }) => item),
+    kept
+      .names(prefix)
+      .flatMap((name) => kept.read<Outgoing>(name) ?? [])
+      .sort((a, b) => a.at - b.at),
   );
   let flushing: Promise<void> | null = null;
-  items.subscribe(() => kept.write(name, items.get().length > 0 ? items.get() : undefined));
 
   const change = (id: string, next: (item: Outgoing) => Outgoing | null) =>
     items.set((old) => old.flatMap((item) => (item.id === id ? (next(item) ?? []) : item)));
+
+  const remove = (id: string) => {
+    kept.write(prefix + id, undefined);
+    change(id, () => null);
+  };
 
   async function sendAll() {
     for (;;) {
@@ -46,7 +59,7 @@ export function createOutbox(uses: {
       if (!item) return;
       try {
         await send(item);
-        change(item.id, () => null);
+        remove(item.id);
       } catch (error) {
         const trouble = judge(error);
         change(item.id, (old) => ({ ...old, trouble }));
@@ -65,13 +78,16 @@ export function createOutbox(uses: {
 
   return {
     items,
-    add: (item) => items.set((old) => [...old, item]),
+    add(item) {
+      kept.write(prefix + item.id, item);
+      items.set((old) => [...old, item]);
+    },
     flush,
     async retry(id) {
       change(id, ({ trouble: _, ...item }) => item);
       await flushing;
       await flush();
     },
-    drop: (id) => change(id, () => null),
+    drop: remove,
   };
 }

@@ -4,9 +4,11 @@ export interface Kept {
   read<T>(name: string): T | undefined;
   /** Undefined drops it. */
   write(name: string, value: unknown): void;
+  /** Everything that is kept under a name that begins so. */
+  names(beginning: string): string[];
 }
 
-export type TextStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+export type TextStorage = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
 /** @param prefix keeps people who share a browser apart */
 export function createKept(storage: TextStorage | undefined, prefix: string): Kept {
@@ -26,6 +28,12 @@ export function createKept(storage: TextStorage | undefined, prefix: string): Ke
       } catch {
         // Full or forbidden: what is on the screen stays there.
       }
+    },
+    names(beginning) {
+      const all = Array.from({ length: storage?.length ?? 0 }, (_, index) => storage?.key(index) ?? "");
+      return all
+        .filter((name) => name.startsWith(prefix + beginning))
+        .map((name) => name.slice(prefix.length));
     },
   };
 }

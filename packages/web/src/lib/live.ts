@@ -1,46 +1,33 @@
-import type { Client, TurnEvent } from "@parley-chat/sdk";
+import { type Client, type ConversationEvent, createRealtime, type RealtimeState } from "@parley-chat/sdk";
+import type { Conversations } from "../stores/conversations.ts";
 import { createStore, type Store } from "./store.ts";
-
-export type LiveState = "connecting" | "open" | "fallback" | "offline" | "closed";
-
-export interface Follower {
-  /** A turn that was just begun here. */
-  turn(turnId: string): void;
-  stop(): void;
-}
 
 /** What happens on the server, as it happens. */
 export interface Live {
-  readonly state: Store<LiveState>;
-  /** The events of whatever runs in a conversation, from its start. */
-  follow(conversationId: string, listener: (event: TurnEvent) => void): Follower;
+  readonly state: Store<RealtimeState>;
+  /**
+   * Hears of a conversation, over all breaks; `resumed` means that what happened before is in the list.
+   * Returns the function that ends it.
+   */
+  follow(conversationId: string, listener: (event: ConversationEvent) => void): () => void;
   close(): void;
 }
 
-/** Follows turns one by one over Server-Sent Events. */
-export function createLive({ client }: { client: Client }): Live {
-  const state = createStore<LiveState>("open");
-  return {
-    state,
-    follow(conversationId, listener) {
-      const ended = new AbortController();
-      const followed = new Set<string>();
-      const turn = async (turnId: string) => {
-        if (followed.has(turnId)) return;
-        followed.add(turnId);
-        try {
-          for await (const event of client.events(turnId, { signal: ended.signal, retriesMax: 100 }))
-            listener(event);
-        } catch {
-          followed.delete(turnId);
-        }
-      };
-      client.conversations.get({ conversation_id: conversationId }).then(
-        ({ active_turn_id }) => (active_turn_id ? turn(active_turn_id) : undefined),
-        () => {},
-      );
-      return { turn, stop: () => ended.abort() };
-    },
-    close() {},
-  };
+/** One socket for the page; keeps the list of conversations as it is on the server. */
+export function createLive(uses: { client: Client; baseUrl: string; conversations: Conversations }): Live {
+  const { client, baseUrl, conversations } = uses;
+  const realtime = createRealtime({ client, baseUrl });
+  const state = createStore<RealtimeState>(realtime.state);
+  realtime.onState((next) => {
+    state.set(next);
+    // What happened to other conversations while nobody listened was not told.
+    if (next === "open") void conversations.load();
+  });
+  realtime.on((frame) => {
+    if (frame.type === "conversation.created" || frame.type === "conversation.updated") {
+      conversations.heard(frame.conversation);
+    }
+    if (frame.type === "conversation.deleted") conversations.gone(frame.conversation.id);
+  });
+  return { state, follow: realtime.subscribe, close: realtime.close };
 }

@@ -6,25 +6,35 @@ const LOOK_EVERY_MS = 50;
 
 /**
  * By the browser's own locks; pages that came by plain http from the home network have none, so there a
- * lease in storage stands in, which runs out by itself where a tab was closed in the midst.
+ * lease in storage stands in.
  */
-export function browserTabLock(
-  storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined,
-): TabLock {
+export function browserTabLock(storage: LeaseStorage | undefined): TabLock {
   if (navigator.locks) return (name, work) => navigator.locks.request(name, work) as ReturnType<typeof work>;
+  const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  return createLeaseLock({ storage, now: Date.now, random: Math.random, pause });
+}
+
+type LeaseStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+/** Who holds a lease wrote it last; it runs out by itself where its tab was closed in the midst. */
+export function createLeaseLock(uses: {
+  storage: LeaseStorage | undefined;
+  now(): number;
+  random(): number;
+  pause(ms: number): Promise<void>;
+}): TabLock {
+  const { storage, now, random, pause } = uses;
   return async (name, work) => {
-    const mine = `${Date.now() + LEASE_MS}.${Math.random()}`;
     const key = `parley.lock.${name}`;
-    const isHeldByOther = () => {
-      const held = storage?.getItem(key);
-      return held != null && held !== mine && Number.parseFloat(held) > Date.now();
-    };
-    for (let looks = 0; looks < LEASE_MS / LOOK_EVERY_MS; looks++) {
-      if (!isHeldByOther()) {
-        storage?.setItem(key, mine);
+    let mine = "";
+    for (let waitedMs = 0; storage && waitedMs < 2 * LEASE_MS; waitedMs += LOOK_EVERY_MS) {
+      const held = storage.getItem(key);
+      if (held === null || Number.parseFloat(held) <= now()) {
+        mine = `${now() + LEASE_MS}.${random()}`;
+        storage.setItem(key, mine);
         // Two may have seen it free in the same moment; the last to write has it.
         await pause(LOOK_EVERY_MS / 2);
-        if (!storage || storage.getItem(key) === mine) break;
+        if (storage.getItem(key) === mine) break;
       }
       await pause(LOOK_EVERY_MS);
     }
@@ -35,5 +45,3 @@ export function browserTabLock(
     }
   };
 }
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

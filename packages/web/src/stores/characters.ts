@@ -15,9 +15,15 @@ export interface Characters {
   get(id: string): Promise<Character | null>;
   save(character: Character): void;
   remove(id: string): Promise<void>;
+  /** Takes in a card file. */
+  importCard(file: Blob): Promise<ImportedCard>;
+  /** A character as a card file. */
+  exportCard(id: string, format: "json" | "png"): Promise<Blob>;
   /** The address of its picture in this page; null where it has none. */
-  picture(character: Character): Promise<string | null>;
+  picture(character: Character, size: "full" | "thumb"): Promise<string | null>;
 }
+
+type ImportedCard = Awaited<ReturnType<Client["characters"]["import"]>>;
 
 const PAGE = 200;
 const PAGES_MAX = 10;
@@ -77,22 +83,27 @@ export function createCharacters({ client }: { client: Client }): Characters {
       await client.characters.remove({ character_id: id });
       list.set((old) => ({ ...old, items: old.items.filter((one) => one.id !== id) }));
     },
-    picture(character) {
+    async importCard(file) {
+      const imported = await client.characters.import({ file });
+      save(imported.character);
+      return imported;
+    },
+    exportCard: (id, format) => client.characters.export({ character_id: id, format }),
+    picture(character, size) {
       if (character.avatar_url === null) return Promise.resolve(null);
-      const name = character.avatar_url;
+      const name = `${character.avatar_url} ${size}`;
       const known = pictures.get(name);
       if (known) return known;
-      // A picture that cannot be had now is asked for again the next time it is shown.
-      const fetched = fetchPicture(client, character.id).catch(() => {
-        pictures.delete(name);
-        return null;
-      });
+      const fetched = client.characters.avatar({ character_id: character.id, size }).then(
+        (picture) => URL.createObjectURL(picture),
+        () => {
+          // A picture that cannot be had now is asked for again the next time it is shown.
+          pictures.delete(name);
+          return null;
+        },
+      );
       pictures.set(name, fetched);
       return fetched;
     },
   };
-}
-
-async function fetchPicture(_client: Client, _id: string): Promise<string | null> {
-  return null;
 }

@@ -22,13 +22,14 @@ export interface Stores {
 export function createStores(session: PageSession, user: User): Stores {
   const { client } = session;
   const kept = createKept(browserStorage(), `parley.${user.id}.`);
+  const conversations = createConversations({ client });
   return {
     session,
     user,
     client,
     kept,
-    live: createLive({ client }),
-    conversations: createConversations({ client }),
+    live: createLive({ client, baseUrl: location.origin, conversations }),
+    conversations,
     characters: createCharacters({ client }),
     preferences: createPreferences(kept),
   };

@@ -7,8 +7,8 @@ export function Dialog(props: {
   title: string;
   children: ReactNode;
   onClose(): void;
-  /** `side` comes in from the left, over the whole height. */
-  look?: "middle" | "side";
+  /** `drawer` comes in from the left, over the whole height. */
+  look?: "middle" | "drawer";
   isTitleHidden?: boolean;
 }) {
   const { title, children, onClose, look = "middle", isTitleHidden = false } = props;
@@ -18,6 +18,8 @@ export function Dialog(props: {
     const dialog = ref.current;
     const opener = document.activeElement;
     dialog?.showModal();
+    // The browser would take the first button, which closes.
+    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => {
       dialog?.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();

@@ -25,15 +25,18 @@ export function Portrait({
   useEffect(() => {
     let isWanted = true;
     setPicture(null);
-    if (character) void characters.picture(character).then((url) => isWanted && setPicture(url));
+    if (character)
+      void characters
+        .picture(character, look === "tall" ? "full" : "thumb")
+        .then((url) => isWanted && setPicture(url));
     return () => {
       isWanted = false;
     };
-  }, [character, characters]);
+  }, [character, characters, look]);
   const name = character?.name ?? "";
   return (
     <span className={`portrait ${look}`} style={{ "--hue": hueOf(name) } as CSSProperties} aria-hidden="true">
-      {picture ? <img src={picture} alt="" /> : <span>{initialOf(name)}</span>}
+      {picture ? <img src={picture} alt="" /> : !character?.avatar_url && <span>{initialOf(name)}</span>}
     </span>
   );
 }

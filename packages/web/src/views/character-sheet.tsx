@@ -70,7 +70,7 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
           )}
           {character.creator && <p className="hint">{s.by(character.creator)}</p>}
           <div className="row">
-            <Button look="main" onClick={start} disabled={isBusy} autoFocus>
+            <Button look="main" onClick={start} disabled={isBusy} data-autofocus>
               {s.start}
             </Button>
             {earlier && (

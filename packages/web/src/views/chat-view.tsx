@@ -57,6 +57,11 @@ function useChat(conversationId: string): Chat | null {
       conversations,
       kept,
       conversationId,
+      soon: createSoon(),
+      now: Date.now,
+      // The server names a conversation after its character.
+      isUnnamed: ({ title, character_ids }) =>
+        title === "" || title === characters.list.get().items.find(({ id }) => id === character_ids[0])?.name,
       onReply: (message) => void onReply(message),
     });
     setChat(made);
@@ -64,6 +69,20 @@ function useChat(conversationId: string): Chat | null {
     return () => made.close();
   }, [client, live, conversations, kept, characters, conversationId]);
   return chat;
+}
+
+/** Work for the next picture of the screen; where none is drawn, it is done at once. */
+function createSoon() {
+  let isAsked = false;
+  return (work: () => void) => {
+    if (document.hidden) return work();
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      work();
+    });
+  };
 }
 
 function ChatHead(props: {

@@ -38,7 +38,7 @@ export function Shell({ route, user }: { route: Route; user: User }) {
         <Sidebar route={route} user={user} />
       </nav>
       {isMenuOpen && (
-        <Dialog title={strings.sidebar.label} look="side" onClose={() => setMenuOpen(false)} isTitleHidden>
+        <Dialog title={strings.sidebar.label} look="drawer" onClose={() => setMenuOpen(false)} isTitleHidden>
           <Sidebar route={route} user={user} />
         </Dialog>
       )}

@@ -104,6 +104,7 @@ function ConversationList({ openId }: { openId: string | undefined }) {
 function ConversationItem({ conversation, isOpen }: { conversation: Conversation; isOpen: boolean }) {
   const character = useCharacter(conversation.character_ids[0]);
   const name = character?.name ?? (character === null ? strings.goneCharacter : "…");
+  const isNamed = conversation.title !== "" && conversation.title !== name;
   const isWriting = conversation.active_turn_id !== null;
   const isUnread = !isOpen && !isWriting && conversation.message_count > conversation.last_read_seq;
   const s = strings.sidebar;
@@ -118,8 +119,9 @@ function ConversationItem({ conversation, isOpen }: { conversation: Conversation
         <span className="conversation-text">
           <span className="clip conversation-title">{conversation.title || name}</span>
           <span className="clip hint">
-            {isWriting ? s.writing(name) : conversation.title ? `${name} · ` : ""}
-            {!isWriting && timeAgo(conversation.updated_at)}
+            {isWriting
+              ? s.writing(name)
+              : `${isNamed ? `${name} · ` : ""}${timeAgo(conversation.updated_at)}`}
           </span>
         </span>
         {isUnread && (

@@ -1,5 +1,5 @@
 import type { User } from "@parley-chat/sdk";
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useState } from "react";
 import { navigate, paths } from "../lib/router.ts";
 import { sentenceOf } from "../lib/sentence.ts";
 import type { PageSession } from "../lib/session.ts";
@@ -52,14 +52,13 @@ export function SignIn(props: {
           </section>
           <section className="panel">
             <h2>{isNew ? s.register : s.byAccount}</h2>
-            <AccountForm key={String(isNew)} session={session} isNew={isNew} />
-            {isRegistrationOpen && (
-              <p>
+            <AccountForm key={String(isNew)} session={session} isNew={isNew}>
+              {isRegistrationOpen && (
                 <Button look="quiet" onClick={() => setNew(!isNew)}>
                   {isNew ? s.haveAccount : s.noAccount}
                 </Button>
-              </p>
-            )}
+              )}
+            </AccountForm>
           </section>
         </>
       )}
@@ -68,7 +67,8 @@ export function SignIn(props: {
   );
 }
 
-function AccountForm({ session, isNew }: { session: PageSession; isNew: boolean }) {
+function AccountForm(props: { session: PageSession; isNew: boolean; children: ReactNode }) {
+  const { session, isNew, children } = props;
   const { isBusy, trouble, run } = useAction();
   const s = strings.signIn;
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -100,9 +100,12 @@ function AccountForm({ session, isNew }: { session: PageSession; isNew: boolean 
         hint={isNew ? s.passwordHint : undefined}
       />
       {trouble && <Trouble {...trouble} />}
-      <Button look="main" type="submit" disabled={isBusy}>
-        {isNew ? s.registerAction : s.action}
-      </Button>
+      <div className="row">
+        <Button look="main" type="submit" disabled={isBusy}>
+          {isNew ? s.registerAction : s.action}
+        </Button>
+        {children}
+      </div>
     </form>
   );
 }

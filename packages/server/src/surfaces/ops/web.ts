@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, extname, join, sep } from "node:path";
 import { promisify } from "node:util";
@@ -16,6 +16,7 @@ const TYPES: Record<string, string> = {
 const IS_COMPRESSIBLE = new Set([".html", ".css", ".js", ".svg"]);
 /** Files with a hash in their names never change. */
 const HASHED = "assets/";
+const INDEX = "index.html";
 
 const POLICY = [
   "default-src 'none'",
@@ -49,24 +50,36 @@ export interface WebUses {
 
 /** Serves the web page at `/app/`: a fixed set of files, and the page itself for every address within it. */
 export function serveWeb(app: FastifyInstance, uses: WebUses): void {
-  let files: Promise<PageFiles> | null = null;
-  const load = () => {
-    files ??= readPage(uses).catch((error) => {
-      files = null;
-      throw error;
+  const folder = join(
+    dirname(createRequire(import.meta.url).resolve("@parley-chat/web/package.json")),
+    "dist",
+  );
+  let read: { builtAtMs: number; files: Promise<PageFiles> } | null = null;
+  /** The files as they are now: whoever builds the page anew under a running server sees it at once. */
+  const load = async (): Promise<PageFiles> => {
+    const { mtimeMs: builtAtMs } = await stat(join(folder, INDEX)).catch(() => {
+      throw new Problem("not_found", "The web page has not been built here: run `npm run build`.");
     });
-    return files;
+    if (read?.builtAtMs !== builtAtMs) {
+      const files = readPage(folder, uses);
+      read = { builtAtMs, files };
+      // A build that took the files away in the midst is over by the next request.
+      files.catch(() => {
+        read = null;
+      });
+    }
+    return read.files;
   };
 
   app.get("/app", (_request, reply) => reply.redirect("/app/"));
   app.get("/app/*", async (request, reply) => {
     const name = (request.params as { "*": string })["*"];
-    const page = await load();
-    const file = page.get(name);
+    const files = await load();
+    const file = files.get(name);
     if (file) return send(request, reply, file, name.startsWith(HASHED));
     // A name with an ending is a file that there is not.
     if (extname(name) !== "") throw new Problem("not_found", "The page has no such file.");
-    return send(request, reply, page.get("index.html") as PageFile, false);
+    return send(request, reply, files.get(INDEX) as PageFile, false);
   });
 }
 
@@ -84,21 +97,15 @@ function send(request: FastifyRequest, reply: FastifyReply, file: PageFile, isFo
     .send(isZipped ? file.zipped : file.body);
 }
 
-async function readPage({ isRegistrationOpen }: WebUses): Promise<PageFiles> {
-  const home = dirname(createRequire(import.meta.url).resolve("@parley-chat/web/package.json"));
-  const folder = join(home, "dist");
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
+async function readPage(folder: string, { isRegistrationOpen }: WebUses): Promise<PageFiles> {
   const files = new Map<string, PageFile>();
-  for (const path of names) {
+  for (const path of await readdir(folder, { recursive: true })) {
     const type = TYPES[extname(path)];
     if (type === undefined) continue;
     const name = path.replaceAll(sep, "/");
     let body: Buffer = await readFile(join(folder, path));
-    if (name === "index.html") body = fill(body, isRegistrationOpen);
+    if (name === INDEX) body = fill(body, isRegistrationOpen);
     files.set(name, { type, body, ...(await zipped(body, extname(path))) });
-  }
-  if (!files.has("index.html")) {
-    throw new Problem("not_found", "The web page has not been built here: run `npm run build`.");
   }
   return files;
 }

@@ -1,0 +1,187 @@
+import { readFileSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { beforeAll, expect, test } from "vitest";
+import { cardPng } from "../../server/test/cards/make-png.ts";
+import { answering, startUpstream, type Upstream } from "../../server/test/rig/upstream.ts";
+import { describeInBrowser, openScene, type Scene } from "./rig.ts";
+
+const card = {
+  spec: "chara_card_v2",
+  spec_version: "2.0",
+  data: {
+    name: "Mirela",
+    description: "A cartographer of places that moved.",
+    personality: "",
+    scenario: "",
+    first_mes: "*She unrolls a map that is still wet.* Where did you lose it?",
+    mes_example: "",
+    creator_notes: "Maps and small mysteries.",
+    system_prompt: "",
+    post_history_instructions: "",
+    alternate_greetings: [],
+    tags: ["maps"],
+    creator: "someone else",
+    character_version: "1",
+    extensions: {},
+  },
+};
+
+/** Drops files onto the page, as a person does from a folder. */
+async function drop(page: Page, files: { name: string; type: string; bytes: Buffer }[]): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    (all) => {
+      const transfer = new DataTransfer();
+      for (const { name, type, base64 } of all) {
+        const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+        transfer.items.add(new File([bytes], name, { type }));
+      }
+      return transfer;
+    },
+    files.map(({ name, type, bytes }) => ({ name, type, base64: bytes.toString("base64") })),
+  );
+  await page.dispatchEvent("body", "dragover", { dataTransfer: transfer });
+  await page.getByText("Drop the card to import it").waitFor();
+  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
+
+describeInBrowser("what is one's own", () => {
+  let scene: Scene;
+  let upstream: Upstream;
+
+  beforeAll(async () => {
+    upstream = await startUpstream(answering("In the bay, I think."));
+    scene = await openScene({ env: upstream.env });
+    return () => upstream.close();
+  });
+
+  test("a card that another tool made is dropped, seen with its picture, and talked with", async () => {
+    const { page, context } = await scene.owner();
+    await drop(page, [{ name: "mirela.png", type: "image/png", bytes: cardPng(card) }]);
+    const sheet = page.getByRole("dialog", { name: "Mirela" });
+    await sheet.getByText("Maps and small mysteries.").waitFor();
+    await sheet.locator("img").waitFor();
+    await sheet.getByRole("button", { name: "Start a conversation" }).click();
+    await page.getByRole("log").getByText("Where did you lose it?").waitFor();
+    await page.getByRole("textbox", { name: "Write to Mirela" }).fill("My harbour is gone.");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("log").getByText("In the bay, I think.").waitFor();
+    await context.close();
+  });
+
+  test("a file that is no card gets a sentence that says why, and the one beside it still comes in", async () => {
+    const { page, context } = await scene.owner();
+    await drop(page, [
+      { name: "notes.json", type: "application/json", bytes: Buffer.from('{"a": ') },
+      {
+        name: "ilse.json",
+        type: "application/json",
+        bytes: Buffer.from(JSON.stringify({ ...card, data: { ...card.data, name: "Ilse" } })),
+      },
+    ]);
+    await page.getByText("Ilse is here.").first().waitFor();
+    await page
+      .getByText(/^notes\.json: ./)
+      .first()
+      .waitFor();
+    await page.getByRole("main").getByRole("link", { name: /Ilse/ }).waitFor();
+    await context.close();
+  });
+
+  test("a character is made, changed, exported and deleted", async () => {
+    const { page, context } = await scene.owner();
+    await page.getByRole("link", { name: "New character" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("Old Bram");
+    await page.getByLabel("Description").fill("Keeps the ferry.");
+    await page.getByLabel("Tags").fill("river, calm, river");
+    await page.getByRole("button", { name: "Create the character" }).click();
+    const sheet = page.getByRole("dialog", { name: "Old Bram", exact: true });
+    await sheet.getByText("calm").waitFor();
+
+    await sheet.getByRole("link", { name: "Edit" }).click();
+    await page.getByLabel("Greeting", { exact: true }).fill("Mind the gap, {{user}}.");
+    await page.getByRole("button", { name: "Add a greeting" }).click();
+    await page.getByLabel("Greeting 2", { exact: true }).fill("You again.");
+    await page.getByRole("button", { name: "Save" }).click();
+    await sheet.getByText("Mind the gap, User.").waitFor();
+    await sheet.getByLabel("Begins with").selectOption("Greeting 2");
+    await sheet.getByText("You again.").waitFor();
+
+    const downloading = page.waitForEvent("download");
+    await sheet.getByRole("button", { name: "Export as JSON" }).click();
+    const file = await downloading;
+    expect(file.suggestedFilename()).toBe("Old Bram.json");
+    const exported = JSON.parse(readFileSync(await file.path(), "utf8"));
+    expect(exported.data).toMatchObject({ name: "Old Bram", alternate_greetings: ["You again."] });
+
+    await sheet.getByRole("button", { name: "Delete" }).click();
+    await page
+      .getByRole("dialog", { name: "Delete Old Bram?" })
+      .getByRole("button", { name: "Delete" })
+      .click();
+    await sheet.waitFor({ state: "detached" });
+    await page
+      .getByRole("main")
+      .getByRole("link", { name: /Old Bram/ })
+      .waitFor({ state: "detached" });
+    await context.close();
+  });
+
+  test("settings: a name, a look that stays, a key that is shown once and dies at once", async () => {
+    const { page, context } = await scene.owner();
+    await page.goto(`${scene.server.url}/app/settings`);
+    await page.getByLabel("Display name").fill("Robin");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("navigation").getByText("Robin").waitFor();
+
+    await page.getByLabel("Dark").check();
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await paper();
+    await page.reload();
+    await page.getByRole("navigation").getByText("Robin").waitFor();
+    expect(await paper()).toBe(dark);
+    await page.getByLabel("Light").check();
+    expect(await paper()).not.toBe(dark);
+
+    await page.getByLabel("Name of a new key").fill("my game");
+    await page.getByRole("button", { name: "Create a key" }).click();
+    const key = await page.locator(".secret code").innerText();
+    const status = async () => {
+      const answer = await fetch(`${scene.server.url}/api/v2/users/me`, { headers: { "x-api-key": key } });
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    expect(await status()).toBe(200);
+    await page.reload();
+    await page.getByRole("button", { name: "Revoke “my game”" }).click();
+    expect(await page.getByText(key).count()).toBe(0);
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await status()).toBe(401);
+    await context.close();
+  });
+
+  test("model and temperature of a conversation reach the model, and its defaults begin with those chosen", async () => {
+    const { page, context } = await scene.owner();
+    await page.goto(`${scene.server.url}/app/settings`);
+    await page.getByLabel(/^Temperature/).fill("1.5");
+    await page.getByRole("link", { name: "Characters", exact: true }).click();
+    await page
+      .getByRole("main")
+      .getByRole("link", { name: /Tamsin Reed/ })
+      .click();
+    await page.getByRole("button", { name: "Start a conversation" }).click();
+    await page.getByRole("button", { name: "Settings of this conversation" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Temperature: 1.5").waitFor();
+    await dialog.getByLabel("Model").selectOption("test-model");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.waitFor({ state: "detached" });
+    const count = upstream.calls.length;
+    await page.getByRole("textbox", { name: "Write to" }).fill("Hello");
+    await page.getByRole("button", { name: "Send" }).click();
+    expect((await upstream.call(count + 1)).body).toMatchObject({ temperature: 1.5, model: "test-model" });
+    await context.close();
+  });
+
+  test("no error went unseen", () => expect(scene.complaints).toEqual([]));
+});
