@@ -109,15 +109,15 @@ test("a data folder that a newer Parley wrote is refused in one sentence, and le
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
-test("a start prints address, folder, provider, link and a line; the log holds no link", async () => {
+test("a start prints address, folder, provider and the way to a link; no code goes into a pipe", async () => {
   const server = await startServer({ dataDir: folder });
   await expect.poll(server.stdout).toContain("Ctrl-C");
   const port = new URL(server.url).port;
   expect(server.stdout()).toContain(`Address   http://localhost:${port}\n`);
   expect(server.stdout()).toContain(`Data      ${folder}\n`);
   expect(server.stdout()).toMatch(/Provider {2}\S/);
-  expect(server.stdout()).toMatch(new RegExp(`http://localhost:${port}/app/sign-in#code=[\\w-]{20,}`));
-  expect(server.stderr()).not.toContain("#code=");
+  expect(server.stdout()).toMatch(/Sign in {3}`parley sign-in-link` makes a link/);
+  expect(server.stdout() + server.stderr()).not.toContain("code=");
   await server.kill("SIGTERM");
 });
 
