@@ -424,10 +424,14 @@ function reportTo(log: Log, metrics: ReturnType<typeof createMetrics>): TurnRepo
         turn_id: turnId,
         provider,
         code,
-        ...(cause instanceof LlmFault
-          ? { reason: cause.kind, status: cause.status, model: cause.model }
-          : { error: cause }),
+        ...(cause instanceof LlmFault ? faultFields(cause) : { error: cause }),
       }),
     trouble: (what, cause) => log.error(what, { error: cause }),
   };
 }
+
+const faultFields = ({ kind, status, model }: LlmFault) => ({
+  reason: kind,
+  ...(status !== undefined && { status }),
+  ...(model !== undefined && { model }),
+});

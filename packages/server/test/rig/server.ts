@@ -167,10 +167,10 @@ function addressOf(
       fail("the server was not ready in time");
     }, READY_MS_MAX);
     const look = () => {
-      const match = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)/.exec(stdout());
+      const match = /http:\/\/(localhost|127\.0\.0\.1|\[::1\]):(\d+)/.exec(stdout());
       if (!match) return;
       clearTimeout(timer);
-      resolve(`http://127.0.0.1:${match[1]}`);
+      resolve(`http://${match[1] === "[::1]" ? "[::1]" : "127.0.0.1"}:${match[2]}`);
     };
     child.stdout?.on("data", look);
     void exited.then((code) => {

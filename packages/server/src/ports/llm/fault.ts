@@ -7,16 +7,13 @@ export class LlmFault extends Error {
   /** The name of the failure: `ECONNREFUSED`, `timer connectMs`, `key`, `unknown`. */
   readonly kind: string;
   /** Of the answer over HTTP, where there was one. */
-  readonly status: number | null;
-  readonly model: string | null;
+  readonly status: number | undefined;
+  readonly model: string | undefined;
 
-  constructor(
-    kind: string,
-    { status = null, model = null }: { status?: number | null; model?: string | null } = {},
-  ) {
-    super(status === null ? kind : `HTTP ${status}, taken as ${kind}`);
+  constructor(kind: string, of: { status?: number | undefined; model?: string | undefined } = {}) {
+    super(of.status === undefined ? kind : `HTTP ${of.status}, taken as ${kind}`);
     this.kind = kind;
-    this.status = status;
-    this.model = model;
+    this.status = of.status;
+    this.model = of.model;
   }
 }

@@ -45,17 +45,17 @@ const failed = (
 const tryAgain = "Try again in a moment.";
 
 /** No connection, or none that lived until an answer began. */
-export function networkFailure(provider: Provider, error: NodeJS.ErrnoException): Failure {
+export function networkFailure(provider: Provider, error: NodeJS.ErrnoException, model?: string): Failure {
   const { subject, isLocal, baseUrlSetting } = provider;
   const code = error.code ?? "unknown";
   if (code.startsWith("HPE_")) {
     const detail = `${subject} answered with something that is not plain HTTP. Check ${baseUrlSetting}.`;
-    return failed("provider_error", detail, false, new LlmFault(code));
+    return failed("provider_error", detail, false, new LlmFault(code, { model }));
   }
   if (code.startsWith("ERR_INVALID")) {
     const setting = provider.keySetting ?? baseUrlSetting;
     const detail = `${setting} holds characters that cannot be sent to ${amid(provider)}. Correct it.`;
-    return failed("provider_error", detail, false, new LlmFault(code));
+    return failed("provider_error", detail, false, new LlmFault(code, { model }));
   }
   const why = reasons.find(([pattern]) => pattern.test(code))?.[1] ?? "the connection failed";
   const advice = isLocal
@@ -63,7 +63,7 @@ export function networkFailure(provider: Provider, error: NodeJS.ErrnoException)
     : `Check the network and ${baseUrlSetting}, or choose another provider with DEFAULT_LLM_PROVIDER.`;
   const isLasting = /CERT|SELF_SIGNED|UNABLE_TO/.test(code);
   const detail = `${subject} does not answer (${why}). ${advice}`;
-  return failed("provider_unavailable", detail, !isLasting, new LlmFault(code));
+  return failed("provider_unavailable", detail, !isLasting, new LlmFault(code, { model }));
 }
 
 const reasons: readonly (readonly [RegExp, string])[] = [
@@ -77,7 +77,12 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A deadline has passed. */
-export function timeoutFailure(provider: Provider, which: keyof LlmTimers, timers: LlmTimers): Failure {
+export function timeoutFailure(
+  provider: Provider,
+  which: keyof LlmTimers,
+  timers: LlmTimers,
+  model: string,
+): Failure {
   const seconds = `${timers[which] / 1_000} s`;
   const { subject } = provider;
   const details: Record<keyof LlmTimers, string> = {
@@ -87,7 +92,8 @@ export function timeoutFailure(provider: Provider, which: keyof LlmTimers, timer
     idleMs: `${subject} sent nothing for ${seconds}. Regenerate the reply to try again.`,
     callMs: `${subject} did not finish its reply within ${seconds}. Ask for a shorter one, or raise PARLEY_LLM_CALL_TIMEOUT_MS.`,
   };
-  return failed("provider_timeout", details[which], which !== "callMs", new LlmFault(`timer ${which}`));
+  const fault = new LlmFault(`timer ${which}`, { model });
+  return failed("provider_timeout", details[which], which !== "callMs", fault);
 }
 
 /** The stream ended otherwise than it should. */
@@ -125,9 +131,9 @@ function emptyFailure(subject: string, reason: "nothing" | "hidden" | "filtered"
 }
 
 /** An answer that is not the stream that was asked for. */
-export function answerFailure(provider: Provider, what: string): Failure {
+export function answerFailure(provider: Provider, what: string, model?: string): Failure {
   const detail = `${provider.subject} answered with ${what} instead of a stream of events. Check that ${provider.baseUrlSetting} leads to an API of OpenAI's kind; most end in /v1.`;
-  return failed("provider_error", detail, false, new LlmFault(`answered with ${what}`));
+  return failed("provider_error", detail, false, new LlmFault(`answered with ${what}`, { model }));
 }
 
 /** A status other than 200; its body may say more. */
@@ -169,7 +175,10 @@ export function errorFailure(
     kinds.find((each) => each.codes.test(codes) || each.message?.test(message)) ??
     kinds.find((each) => status !== null && each.statuses?.includes(status));
   const shown = status === null ? "" : ` (HTTP ${status})`;
-  const fault = new LlmFault(kind?.name ?? "unknown", { status, model: model === "" ? null : model });
+  const fault = new LlmFault(kind?.name ?? "unknown", {
+    status: status ?? undefined,
+    model: model || undefined,
+  });
   const retryable = kind?.retryable ?? (status === null || status >= 500);
   const [what, advice] = kind?.says(provider, model) ?? plainly(provider, status, retryable);
   const detail = `${provider.subject} ${what}${shown}. ${advice}`;
