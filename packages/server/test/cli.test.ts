@@ -64,7 +64,7 @@ test("help and version say what there is", () => {
 test("a mistyped command or option is one sentence that suggests the nearest", () => {
   expectRefusal(run(["strat"]), /There is no command "strat"; did you mean `parley start`\?/);
   expectRefusal(run(["config", "chekc"]), /did you mean `parley config check`\?/);
-  expectRefusal(run(["config"]), /`parley config` needs one of check, print or docs\./);
+  expectRefusal(run(["config"]), /`parley config` needs check, print or docs behind it\./);
   expectRefusal(run(["start", "--prot", "1"]), /There is no option --prot/);
 });
 

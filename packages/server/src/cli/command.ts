@@ -91,7 +91,7 @@ function noCommand(words: readonly string[], commands: Readonly<Record<string, C
   const wanted = words.join(" ");
   const names = Object.keys(commands);
   const parts = names.filter((name) => name.startsWith(`${wanted} `)).map((name) => name.split(" ")[1]);
-  if (parts.length > 0) {
+  if (parts.length > 1) {
     const all = `${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}`;
     return new StartError(`\`parley ${wanted}\` needs ${all} behind it.`);
   }
