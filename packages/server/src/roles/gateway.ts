@@ -17,8 +17,8 @@ import Fastify, {
 import type { Clock } from "../kit/clock.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
+import { rememberMethods } from "../kit/known-methods.ts";
 import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
-import { rememberMethods } from "./known-methods.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
