@@ -37,7 +37,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "parley-package-"));
   const packed = join(folder, "packed");
   mkdirSync(packed);
-  const pack = ["pack", "--workspaces", "--include-workspace-root", "--pack-destination", packed];
+  const pack = ["pack", "--workspaces", "--pack-destination", packed];
   execFileSync("npm", pack, { cwd: root, env: { ...process.env, PATH: machinePath }, stdio: "pipe" });
   writeFileSync(join(folder, "package.json"), '{"private": true}\n');
   const tarballs = readdirSync(packed).map((name) => join(packed, name));
@@ -54,6 +54,11 @@ test("the packages hold built JavaScript, licences and notices, and no sources",
   for (const name of ["parley-chat", "@parley-chat/sdk", "@parley-chat/server", "@parley-chat/web"]) {
     const files = readdirSync(installed(name), { recursive: true, encoding: "utf8" });
     expect(files).toContain("LICENSE");
+    const { scripts } = JSON.parse(readFileSync(installed(name, "package.json"), "utf8"));
+    expect(scripts?.prepare).toBeUndefined();
+    if (name === "@parley-chat/server" || name === "@parley-chat/web") continue;
+    const readme = readFileSync(installed(name, "README.md"), "utf8");
+    for (const [, target = ""] of readme.matchAll(/\]\(([^)]+)\)/g)) expect(target).toMatch(/^https:/);
     expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([]);
   }
   const notices = readFileSync(installed("@parley-chat/server", "dist", "THIRD_PARTY_NOTICES"), "utf8");
