@@ -10,11 +10,11 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages/sdk/package.json packages/sdk/
 COPY packages/web/package.json packages/web/
 COPY packages/server/package.json packages/server/
+COPY packages/parley-chat/package.json packages/parley-chat/
 RUN npm ci --ignore-scripts
-COPY bin bin
 COPY scripts scripts
 COPY packages packages
-COPY README.md LICENSE tsconfig.json ./
+COPY LICENSE tsconfig.json ./
 RUN node scripts/prepare.js
 RUN mkdir /packed /app \
   && npm pack --ignore-scripts -w @parley-chat/web -w @parley-chat/server --pack-destination /packed \

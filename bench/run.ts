@@ -1,8 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { options } from "./lib/options.ts";
-import { stopAll } from "./lib/process.ts";
-import { type Bench, report } from "./lib/report.ts";
+import { options, refuse } from "./lib/options.ts";
+import type { Bench } from "./lib/report.ts";
 
 /** By name; a bench is loaded when it is run, after what it needs was installed. */
 const benches: Record<string, { bar: number; load: () => Promise<{ bench: Bench }> }> = {
@@ -41,11 +40,17 @@ function usage(): void {
 
 const chosen = options.names.flatMap((name) => {
   const found = named(name);
-  if (found.length === 0) throw new Error(`There is no bench ${name}. Call npm run bench for the list.`);
+  if (found.length === 0) refuse(`There is no bench "${name}"; \`npm run bench\` lists them.`);
   return found;
 });
-if (chosen.length === 0) usage();
-else install();
+if (chosen.length === 0 || options.isHelpWanted) {
+  usage();
+  process.exit(0);
+}
+install();
+// These make the folder of a run, so not before there is one.
+const { stopAll } = await import("./lib/process.ts");
+const { report } = await import("./lib/report.ts");
 for (const name of chosen) {
   const { bench } = await (benches[name] as (typeof benches)[string]).load();
   console.log(`${name}: ${bench.title}`);

@@ -12,7 +12,7 @@ const filesIn = (...patterns: string[]) =>
   globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" || name === "dist" });
 const read = (file: string) => readFileSync(join(root, file), "utf8");
 
-const all = filesIn("packages/**/*.{ts,tsx,js,css,html}", "scripts/*.{ts,js}", "bin/*.js", "*.ts");
+const all = filesIn("packages/**/*.{ts,tsx,js,css,html}", "scripts/*.{ts,js}", "*.ts");
 const sources = filesIn("packages/*/src/**/*.{ts,tsx}").filter((file) => !/\.test\.tsx?$/.test(file));
 /** Suites and fixtures run in tests alone, beside the technologies that they try. */
 const isTestHelper = (file: string) => /(conformance|fixture|test-entry)(\.\w+)?\.ts$/.test(file);

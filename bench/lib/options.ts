@@ -1,11 +1,29 @@
 import { parseArgs } from "node:util";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    /** Write a CPU profile of the product's process to bench/data/profiles. */
-    profile: { type: "boolean", default: false },
-  },
-});
+const known = {
+  /** Write a CPU profile of the product's process to bench/data/profiles. */
+  profile: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
 
-export const options = { ...values, names: positionals };
+/** Ends with one sentence for whoever typed it. */
+export function refuse(sentence: string): never {
+  console.error(`bench: ${sentence}`);
+  process.exit(1);
+}
+
+function read() {
+  const { values, positionals, tokens } = parseArgs({
+    options: known,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind !== "option" || Object.hasOwn(known, token.name)) continue;
+    refuse(`There is no option ${token.rawName}; \`npm run bench\` lists what there is.`);
+  }
+  return { profile: values.profile === true, isHelpWanted: values.help === true, names: positionals };
+}
+
+export const options = read();

@@ -3,6 +3,7 @@ import { realtimeSocket } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { version } from "./cli/version.ts";
 import type { Config } from "./config.ts";
+import { hostForPeople } from "./kit/address.ts";
 import type { Clock } from "./kit/clock.ts";
 import { createHealth } from "./kit/health.ts";
 import { newId } from "./kit/ids.ts";
@@ -15,7 +16,7 @@ import { createCharacters } from "./modules/characters/characters.ts";
 import { createConversations } from "./modules/conversations/conversations.ts";
 import { createIdempotency, derivedIds } from "./modules/idempotency/idempotency.ts";
 import { createMessages } from "./modules/messages/messages.ts";
-import { createModels } from "./modules/models/models.ts";
+import { createModels, type Described } from "./modules/models/models.ts";
 import { createRetryBudget } from "./modules/models/retry-budget.ts";
 import { createNews } from "./modules/realtime/news.ts";
 import { createRealtime } from "./modules/realtime/realtime.ts";
@@ -26,7 +27,8 @@ import { createTurns } from "./modules/turns/turns.ts";
 import { createUsers } from "./modules/users/users.ts";
 import { openBlobs } from "./ports/blobs/index.ts";
 import { openKv } from "./ports/kv/index.ts";
-import { knownProvider, llmCandidates, openConfiguredLlm } from "./ports/llm/index.ts";
+import { LlmFault } from "./ports/llm/fault.ts";
+import { checkKey, knownProvider, llmCandidates, openConfiguredLlm } from "./ports/llm/index.ts";
 import { openMessageStore } from "./ports/message-store/index.ts";
 import { openPubSub } from "./ports/pubsub/index.ts";
 import { openSql } from "./ports/sql/index.ts";
@@ -44,9 +46,9 @@ const RUNNING_TURNS_MAX = 1_000;
 const HOUSEKEEPING_EVERY_MS = 60_000;
 const PICTURES_SWEPT_EVERY_MS = 3_600_000;
 
-/** Throws a `StartError` where the settings name a provider that there is not. */
-export function checkProvider({ provider }: Config): void {
-  if (provider !== undefined) knownProvider(provider);
+/** Throws a `StartError` where the settings name a provider that there is not, or one that lacks its key. */
+export function checkProvider(config: Config): void {
+  if (config.provider !== undefined) checkKey(knownProvider(config.provider), config);
 }
 
 /** What the provider says that the settings choose: the models it lists, or why it lists none. */
@@ -83,8 +85,8 @@ export async function askProvider(config: Config, clock: Clock, timeoutMs: numbe
 export interface Server {
   /** Begins: takes up what an earlier run left, then listens. */
   listen(): Promise<{ host: string; port: number }>;
-  /** Which model provider was found, and why, in one line. */
-  describeProvider(): Promise<string>;
+  /** Which model provider was found, why, and what is wrong with it. */
+  describeProvider(): Promise<Described>;
   /** A link that signs the owner in once, within the hour. */
   createSignInLink(): Promise<string>;
   /** Drains, then closes everything in the reverse order of its making. */
@@ -235,7 +237,8 @@ export async function compose(
   let boundPort = config.port;
   const createSignInLink = async () => {
     const { code } = await users.createSignInCode();
-    return `${config.publicUrl ?? `http://localhost:${boundPort}`}/app/sign-in#code=${code}`;
+    const address = config.publicUrl ?? `http://${hostForPeople(config.host)}:${boundPort}`;
+    return `${address}/app/sign-in#code=${code}`;
   };
   const control = createControl({ secret: secrets.control });
   const checkOpen = () => {
@@ -417,7 +420,18 @@ function reportTo(log: Log, metrics: ReturnType<typeof createMetrics>): TurnRepo
       });
     },
     attemptFailed: ({ turnId, provider, code, cause }) =>
-      log.warn("a provider failed", { turn_id: turnId, provider, code, error: cause }),
+      log.warn("a provider failed", {
+        turn_id: turnId,
+        provider,
+        code,
+        ...(cause instanceof LlmFault ? faultFields(cause) : { error: cause }),
+      }),
     trouble: (what, cause) => log.error(what, { error: cause }),
   };
 }
+
+const faultFields = ({ kind, status, model }: LlmFault) => ({
+  reason: kind,
+  ...(status !== undefined && { status }),
+  ...(model !== undefined && { model }),
+});

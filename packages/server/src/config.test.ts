@@ -118,7 +118,9 @@ test("what is printed masks secrets and names each value's source", () => {
   expect(printed).not.toContain("hunter2");
   expect(printed).toMatch(/^API_KEY=\*{8} +# environment$/m);
   expect(printed).toMatch(/^HOST=::1 +# \.env$/m);
-  expect(printed).toMatch(/^#DEFAULT_MODEL= +# default$/m);
+  expect(printed).toMatch(/^#DEFAULT_MODEL= +# default: the first chat model that the provider lists$/m);
+  expect(printed).toMatch(/^#PARLEY_LLM_CONNECT_TIMEOUT_MS= +# default: 3000$/m);
+  expect(printed).toMatch(/^PARLEY_REGISTRATION=open +# default$/m);
 });
 
 test("the reference and the example name every setting", () => {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
-import { parseEnv } from "node:util";
+import { readDotEnv } from "./config/dot-env.ts";
 import {
   BadValue,
   choice,
@@ -38,7 +38,7 @@ export const groups = {
       about: "The folder that holds everything Parley keeps; made with mode 0700 where it is missing.",
     }),
     publicUrl: url("PARLEY_PUBLIC_URL", {
-      unset: "`http://localhost:` and the port",
+      unset: "`http://`, HOST (localhost where that is 127.0.0.1 or every network) and PORT",
       about: "Where people reach this server from outside, for the links it makes.",
     }),
     trustedProxies: list("PARLEY_TRUSTED_PROXIES", {
@@ -78,7 +78,7 @@ export const groups = {
       lengthMin: 32,
       unset: "made at the first start and kept in the data folder; required in production",
       about:
-        "What every session and key rests on: 32 random characters or more, the same for the life of the data.",
+        "What the tokens of all sessions are made with: 32 random characters or more; a new one signs everyone out, and keys go on.",
     }),
     messagesPerMinuteMax: integer("MAX_MESSAGES_PER_MINUTE", {
       default: "100",
@@ -254,17 +254,18 @@ export function readConfig({ env, dotEnv = {} }: { env: Environment; dotEnv?: En
 
 /** Reads the process's environment and the `.env` of the working folder. Throws as `readConfig` does. */
 export function loadConfig(): ReadConfig {
-  return readConfig({ env: process.env, dotEnv: readDotEnv(".env") });
+  return readConfig({ env: process.env, dotEnv: dotEnvHere() });
 }
 
 /** Whether output to people may be coloured, beyond it going to a terminal (no-color.org). */
 export const isColorWanted = (): boolean => !process.env.NO_COLOR && process.env.TERM !== "dumb";
 
-function readDotEnv(path: string): Environment {
-  if (!existsSync(path)) return {};
+function dotEnvHere(): Environment {
+  if (!existsSync(".env")) return {};
   try {
-    return parseEnv(readFileSync(path, "utf8"));
+    return readDotEnv(readFileSync(".env", "utf8"));
   } catch (error) {
+    if (error instanceof StartError) throw error;
     throw new StartError(`The file .env cannot be read: ${(error as Error).message}.`);
   }
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { delimiter, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -17,6 +18,10 @@ const machinePath = (process.env.PATH ?? "")
   .filter((part) => !part.includes("node_modules"));
 const machineNode =
   machinePath.map((part) => join(part, "node")).find((file) => existsSync(file)) ?? process.execPath;
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === "::1"),
+);
 
 let folder: string;
 beforeEach(() => {
@@ -59,6 +64,7 @@ test("help and version say what there is", () => {
 test("a mistyped command or option is one sentence that suggests the nearest", () => {
   expectRefusal(run(["strat"]), /There is no command "strat"; did you mean `parley start`\?/);
   expectRefusal(run(["config", "chekc"]), /did you mean `parley config check`\?/);
+  expectRefusal(run(["config"]), /`parley config` needs check, print or docs behind it\./);
   expectRefusal(run(["start", "--prot", "1"]), /There is no option --prot/);
 });
 
@@ -72,6 +78,13 @@ test("a wrong setting is one sentence that suggests the nearest name, from .env 
   expect(run(["config", "check"]).status).toBe(0);
   writeFileSync(join(folder, ".env"), "PARLEY_LOG_LEVL=info\n");
   expectRefusal(run(["start"]), /PARLEY_LOG_LEVL \(in \.env\) .* did you mean PARLEY_LOG_LEVEL\?/);
+  writeFileSync(join(folder, ".env"), "# mine\nAPI_KEY hunter2-hunter2\n");
+  for (const command of [["start"], ["config", "check"]]) {
+    const refused = run(command);
+    expectRefusal(refused, /Line 2 of \.env is not a setting; write NAME=value/);
+    expect(refused.stderr).not.toContain("hunter2");
+  }
+  rmSync(join(folder, ".env"));
   expectRefusal(run(["start"], { ENVIRONMENT: "production" }), /PARLEY_SECRET must be set in production/);
 });
 
@@ -109,15 +122,15 @@ test("a data folder that a newer Parley wrote is refused in one sentence, and le
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
-test("a start prints address, folder, provider, link and a line; the log holds no link", async () => {
+test("a start prints address, folder, provider and the way to a link; no code goes into a pipe", async () => {
   const server = await startServer({ dataDir: folder });
   await expect.poll(server.stdout).toContain("Ctrl-C");
   const port = new URL(server.url).port;
   expect(server.stdout()).toContain(`Address   http://localhost:${port}\n`);
   expect(server.stdout()).toContain(`Data      ${folder}\n`);
   expect(server.stdout()).toMatch(/Provider {2}\S/);
-  expect(server.stdout()).toMatch(new RegExp(`http://localhost:${port}/app/sign-in#code=[\\w-]{20,}`));
-  expect(server.stderr()).not.toContain("#code=");
+  expect(server.stdout()).toMatch(/Sign in {3}`parley sign-in-link` makes a link/);
+  expect(server.stdout() + server.stderr()).not.toContain("code=");
   await server.kill("SIGTERM");
 });
 
@@ -147,6 +160,51 @@ test("sign-in-link reaches the running server, and works once", async () => {
     });
   expect((await signIn()).status).toBe(201);
   expect((await signIn()).status).toBe(401);
+  await server.kill("SIGTERM");
+});
+
+test("a link leads to where the server listens, and commands reach it there", async () => {
+  expect(run(["sign-in-link"], { PARLEY_DATA_DIR: folder, HOST: "192.0.2.7", PORT: "8666" }).stdout).toMatch(
+    /^http:\/\/192\.0\.2\.7:8666\/app\/sign-in#code=/,
+  );
+  if (!hasIpv6) return;
+  const server = await startServer({ dataDir: folder, env: { HOST: "::1" } });
+  await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(true);
+  const { status, stdout } = run(["sign-in-link"], { PARLEY_DATA_DIR: folder });
+  expect([status, stdout]).toEqual([0, expect.stringContaining(`${server.url}/app/sign-in#code=`)]);
+  await server.kill("SIGTERM");
+});
+
+test("sign-in-link says so where the server that has the folder does not answer", async () => {
+  const server = await startServer({ dataDir: folder });
+  const control = join(folder, "control.json");
+  await expect.poll(() => existsSync(control)).toBe(true);
+  const written = JSON.parse(readFileSync(control, "utf8")) as object;
+  writeFileSync(control, JSON.stringify({ ...written, url: "http://127.0.0.1:9/" }));
+  expectRefusal(
+    run(["sign-in-link"], { PARLEY_DATA_DIR: folder }),
+    `The server that has the data folder ${folder} does not answer at http://127.0.0.1:9/`,
+  );
+  await server.kill("SIGTERM");
+});
+
+test("a start says what is wrong with its provider, and a failure of it is one line of the log", async () => {
+  const env = { OPENAI_BASE_URL: "http://127.0.0.1:9/v1", DEFAULT_MODEL: "m", PARLEY_LOG_FORMAT: "text" };
+  const server = await startServer({ dataDir: folder, env });
+  await expect.poll(server.stdout).toContain("Ctrl-C");
+  expect(server.stdout()).toContain(
+    "Provider  The provider at http://127.0.0.1:9/v1 (OPENAI_BASE_URL is set)\n            It does not answer (connection refused).",
+  );
+  const [character] = (await server.owner.characters.list()).items;
+  const conversation = await server.owner.conversations.create({ character_ids: [character?.id as string] });
+  const { turn } = await server.owner.messages.send({ conversation_id: conversation.id, content: "Hello." });
+  for await (const event of server.owner.events(turn?.id as string)) if (event.type === "turn.failed") break;
+  const lines = server.stderr().split("\n");
+  expect(lines.filter((line) => line.includes("a provider failed"))).not.toEqual([]);
+  expect(lines.find((line) => line.includes("a provider failed"))).toMatch(
+    /provider=openai code=provider_unavailable reason=ECONNREFUSED model=m$/,
+  );
+  expect(lines.filter((line) => /^\s+at /.test(line))).toEqual([]);
   await server.kill("SIGTERM");
 });
 
@@ -180,6 +238,9 @@ test("config check refuses a provider that start would refuse, and a mistyped na
   expect(run(["config", "check"], { DEFAULT_LLM_PROVIDER: "opnai" }).stderr).toContain(
     "did you mean openai?",
   );
+  expectRefusal(run(["config", "check"], { DEFAULT_LLM_PROVIDER: "openai" }), /OPENAI_API_KEY is missing/);
+  const elsewhere = { DEFAULT_LLM_PROVIDER: "openai", OPENAI_BASE_URL: "http://127.0.0.1:9/v1" };
+  expect(run(["config", "check"], elsewhere).status).toBe(0);
 });
 
 test("sign-in-link opens the folder itself where no server runs, even after a kill", async () => {

@@ -37,7 +37,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "parley-package-"));
   const packed = join(folder, "packed");
   mkdirSync(packed);
-  const pack = ["pack", "--workspaces", "--include-workspace-root", "--pack-destination", packed];
+  const pack = ["pack", "--workspaces", "--pack-destination", packed];
   execFileSync("npm", pack, { cwd: root, env: { ...process.env, PATH: machinePath }, stdio: "pipe" });
   writeFileSync(join(folder, "package.json"), '{"private": true}\n');
   const tarballs = readdirSync(packed).map((name) => join(packed, name));
@@ -54,6 +54,11 @@ test("the packages hold built JavaScript, licences and notices, and no sources",
   for (const name of ["parley-chat", "@parley-chat/sdk", "@parley-chat/server", "@parley-chat/web"]) {
     const files = readdirSync(installed(name), { recursive: true, encoding: "utf8" });
     expect(files).toContain("LICENSE");
+    const { scripts } = JSON.parse(readFileSync(installed(name, "package.json"), "utf8"));
+    expect(scripts?.prepare).toBeUndefined();
+    if (name === "@parley-chat/server" || name === "@parley-chat/web") continue;
+    const readme = readFileSync(installed(name, "README.md"), "utf8");
+    for (const [, target = ""] of readme.matchAll(/\]\(([^)]+)\)/g)) expect(target).toMatch(/^https:/);
     expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([]);
   }
   const notices = readFileSync(installed("@parley-chat/server", "dist", "THIRD_PARTY_NOTICES"), "utf8");
@@ -94,31 +99,30 @@ test("parley --help answers under the machine's own Node", () => {
   expect(stdout).toContain("sign-in-link");
 });
 
-test("parley start prints a line that streams a whole reply as it stands, and SIGTERM stops it", async () => {
-  const child = spawn(parley(), ["start"], {
-    cwd: folder,
-    env: machineEnv,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+/** Starts it, and reads what it prints until it is all there. */
+async function start(command: string, args: string[]) {
+  const child = spawn(command, args, { cwd: folder, env: machineEnv, stdio: "pipe" });
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].on("data", (chunk: Buffer) => {
+      printed[name] += chunk;
+    });
+  }
   const exited = once(child, "exit");
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk;
-  });
   try {
     await expect
-      .poll(() => (child.exitCode === null ? stdout : stderr), { timeout: 20_000 })
+      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 20_000 })
       .toContain("Ctrl-C");
-    const line = stdout.split("\n").find((text) => text.includes("curl")) ?? "";
-    const ran = spawnSync("sh", ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
-    const events = [...ran.stdout.matchAll(/^event: (\S+)$/gm)].map(([, name]) => name);
-    expect(events[0]).toBe("turn.started");
-    expect(events.filter((name) => name === "reply.delta").length).toBeGreaterThan(1);
-    expect(events.at(-1)).toBe("turn.completed");
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  return { child, stdout: printed.stdout, exited };
+}
+
+test("parley start serves the page; what it prints into a pipe names the way in and holds no code", async () => {
+  const { child, stdout, exited } = await start(parley(), ["start"]);
+  try {
     const [address = ""] = /http:\/\/localhost:\d+/.exec(stdout) ?? [];
     const html = await (await fetch(`${address}/app/`)).text();
     const [script = ""] = /\/app\/assets\/[^"]+\.js/.exec(html) ?? [];
@@ -127,5 +131,30 @@ test("parley start prints a line that streams a whole reply as it stands, and SI
     child.kill("SIGTERM");
   }
   expect(await exited).toEqual([0, null]);
+  expect(stdout).toContain("`npx parley sign-in-link` makes a link that signs the owner in");
+  expect(stdout).not.toMatch(/code|curl/);
   expect(existsSync(join(folder, "data", "messages.db"))).toBe(true);
 });
+
+/** `script` of util-linux runs a program in a terminal; on Debian it is always there. */
+const hasTerminal = spawnSync("script", ["--version"], { encoding: "utf8" }).stdout?.includes("util-linux");
+
+test.skipIf(!hasTerminal)(
+  "on a terminal it prints a line that shows a whole reply as it stands, and then says that it was used",
+  async () => {
+    const { child, stdout, exited } = await start("script", ["-qfec", `exec ${parley()} start`, "/dev/null"]);
+    const line = stdout.split(/\r?\n/).find((text) => text.includes("curl")) ?? "";
+    const paste = (shell: string) =>
+      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
+    const first = paste("sh");
+    const second = paste("sh");
+    child.stdin.write("\u0003");
+    expect(await exited).toEqual([0, null]);
+    expect(stdout).toMatch(/Sign in {3}http:\/\/localhost:\d+\/app\/sign-in#code=[\w-]{20,}/);
+    expect(first.stderr).toBe("");
+    // The demo introduces its character in quotation marks, and says what it is.
+    expect(first.stdout).toMatch(/"I am [^"\\]*no language model is behind me\.[^"\\]*"\n$/);
+    expect(first.stdout).not.toMatch(/event:|data:|\\n/);
+    expect(second.stdout).toBe("This line has been used or is too old: start Parley again for another.\n");
+  },
+);

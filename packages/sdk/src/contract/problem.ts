@@ -120,6 +120,7 @@ export class Problem extends Error {
 
   /** One field of the input that does not fit. */
   static invalid(path: string, message: string): Problem {
-    return new Problem("validation_failed", `${path}: ${message}`, { errors: [{ path, message }] });
+    const what = path === "" ? "The body" : path;
+    return new Problem("validation_failed", `${what} ${message}.`, { errors: [{ path, message }] });
   }
 }

@@ -2,7 +2,12 @@ import * as Type from "typebox";
 import { defineRoutes, scopes } from "./route.ts";
 import { Cursor, closed, Limit, listOf, nullable, oneOf, type Static, Time, Uuid } from "./schema.ts";
 
-const Email = Type.String({ minLength: 3, maxLength: 254, pattern: "^[^\\s@]+@[^\\s@]+$" });
+const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  pattern: "^[^\\s@]+@[^\\s@]+$",
+  description: "an e-mail address",
+});
 const Password = Type.String({ minLength: 8, maxLength: 256 });
 const DisplayName = Type.String({ minLength: 1, maxLength: 100 });
 

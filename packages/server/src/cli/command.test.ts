@@ -6,6 +6,7 @@ const commands: Record<string, Command> = {
   start: { about: "", run },
   chat: { about: "", takes: "[character]", options: ["json", "message"], wordsMax: 1, run },
   "config check": { about: "", run },
+  "config print": { about: "", run },
 };
 const read = (...args: string[]) => readArguments(args, commands).chosen;
 
@@ -29,7 +30,7 @@ test("what a command does not take is refused, with the nearest there is", () =>
     [["chat", "--jsn"], "did you mean --json?"],
     [["chta", "Otto"], "did you mean `parley chat`?"],
     [["config", "chekc"], "did you mean `parley config check`?"],
-    [["config"], "did you mean `parley config check`?"],
+    [["config"], "`parley config` needs check or print behind it."],
   ] as const) {
     expect(() => read(...args)).toThrow(sentence);
   }

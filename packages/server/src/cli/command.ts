@@ -90,6 +90,11 @@ function nameIn(words: readonly string[], commands: Readonly<Record<string, Comm
 function noCommand(words: readonly string[], commands: Readonly<Record<string, Command>>): StartError {
   const wanted = words.join(" ");
   const names = Object.keys(commands);
+  const parts = names.filter((name) => name.startsWith(`${wanted} `)).map((name) => name.split(" ")[1]);
+  if (parts.length > 1) {
+    const all = `${parts.slice(0, -1).join(", ")} or ${parts.at(-1)}`;
+    return new StartError(`\`parley ${wanted}\` needs ${all} behind it.`);
+  }
   const meant =
     nearest(wanted, names) ??
     nearest(words[0] as string, names) ??

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadConfig } from "../config.ts";
-import { openDataFolder } from "../kit/data-folder.ts";
+import { type DataFolder, FolderInUse, openDataFolder } from "../kit/data-folder.ts";
 import { openSecrets } from "../kit/secrets.ts";
 import { StartError } from "../kit/start-error.ts";
-import { askForSignIn } from "./control.ts";
+import { askForSignIn, controlUrl } from "./control.ts";
 import { logOf, putTogether } from "./start.ts";
 
 /** Prints a new sign-in link: from the running server, or by opening the data folder where none runs. */
@@ -24,7 +24,7 @@ export async function signInLink(): Promise<number> {
   }
   process.umask(0o077);
   const log = logOf({ ...config, logLevel: "error" });
-  const folder = openDataFolder(config.dataDir);
+  const folder = takeFolder(config.dataDir);
   try {
     const secrets = openSecrets({ dataDir: folder.path, configured: config.secret, random: randomBytes });
     const server = await putTogether(config, { log, secrets, dataDir: folder.path });
@@ -39,4 +39,17 @@ export async function signInLink(): Promise<number> {
     log.flush();
   }
   return 0;
+}
+
+/** Where the folder is taken, a server has it that we did not reach: then that is what to say. */
+function takeFolder(dataDir: string): DataFolder {
+  try {
+    return openDataFolder(dataDir);
+  } catch (error) {
+    const url = error instanceof FolderInUse ? controlUrl(resolve(dataDir)) : null;
+    if (url === null) throw error;
+    throw new StartError(
+      `The server that has the data folder ${resolve(dataDir)} does not answer at ${url}; wait a moment and try again, or restart it.`,
+    );
+  }
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { compose, type Server } from "../compose.ts";
 import { type Config, isColorWanted, loadConfig } from "../config.ts";
+import { hostForPeople, hostForPrograms, hostsOnNetwork } from "../kit/address.ts";
 import { systemClock } from "../kit/clock.ts";
 import { openDataFolder } from "../kit/data-folder.ts";
 import { newId } from "../kit/ids.ts";
@@ -37,7 +40,8 @@ export async function start(): Promise<number> {
     const { server, url, dataDir } = opened;
     try {
       log.info("started", { version, url: url.href });
-      void greet(server, { url, dataDir }).catch((error) => log.warn("no welcome", { error }));
+      const greeting = greet(server, config, { url, dataDir });
+      void greeting.catch((error) => log.warn("no welcome", { error }));
       const reason = await stop.requested;
       return await end(server, { reason, log, timeoutMs: config.drainTimeoutMs + CLOSE_TIMEOUT_MS });
     } finally {
@@ -74,7 +78,7 @@ export async function openServer(config: Config, log: Log): Promise<OpenedServer
     const secrets = openSecrets({ dataDir, configured: config.secret, random: randomBytes });
     const server = await putTogether(config, { log, secrets, dataDir });
     const url = await open(server, config);
-    const controlUrl = config.host === "::1" ? `http://[::1]:${url.port}/` : loopbackUrl(url);
+    const controlUrl = `http://${hostForPrograms(config.host)}:${url.port}/`;
     writeControl(dataDir, { url: controlUrl, secret: secrets.control, pid: process.pid });
     return { server, url, controlUrl, dataDir, release };
   } catch (error) {
@@ -101,20 +105,12 @@ export const putTogether = (
 async function open(server: Server, config: Config): Promise<URL> {
   try {
     const { host, port } = await server.listen();
-    return new URL(`http://${authority(host)}:${port}`);
+    return new URL(`http://${hostForPeople(host)}:${port}`);
   } catch (error) {
     await server.stop();
     throw listenError(error, config);
   }
 }
-
-/** A host as people type it: where we listen on loopback or everywhere, that is localhost. */
-function authority(host: string): string {
-  if (host === "127.0.0.1" || host === "0.0.0.0" || host === "::" || host === "::1") return "localhost";
-  return host.includes(":") ? `[${host}]` : host;
-}
-
-const loopbackUrl = (url: URL) => url.href.replace("//localhost:", "//127.0.0.1:");
 
 function listenError(error: unknown, { host, port }: Config): unknown {
   switch ((error as NodeJS.ErrnoException).code) {
@@ -132,21 +128,29 @@ function listenError(error: unknown, { host, port }: Config): unknown {
   return error;
 }
 
-async function greet(server: Server, { url, dataDir }: { url: URL; dataDir: string }): Promise<void> {
-  const [provider, signInLink, lineLink] = await Promise.all([
-    server.describeProvider(),
-    server.createSignInLink(),
-    server.createSignInLink(),
-  ]);
+async function greet(
+  server: Server,
+  { host, publicUrl }: Config,
+  { url, dataDir }: { url: URL; dataDir: string },
+): Promise<void> {
+  // What goes to a pipe or a file is kept there, and a code is no thing to keep.
+  const isForPerson = process.stdout.isTTY;
+  const link = () => (isForPerson ? server.createSignInLink() : null);
+  const [provider, signInLink, lineLink] = await Promise.all([server.describeProvider(), link(), link()]);
   process.stdout.write(
     welcome({
       version,
       url: url.origin,
+      elsewhere: publicUrl
+        ? [publicUrl]
+        : hostsOnNetwork(host).map((each) => new URL(`http://${each}:${url.port}`).origin),
+      isPublicUrlSet: publicUrl !== undefined,
       dataDir,
       provider,
       signInLink,
-      code: codeIn(lineLink),
-      isColored: process.stdout.isTTY && isColorWanted(),
+      code: lineLink === null ? null : codeIn(lineLink),
+      command: existsSync(join("node_modules", ".bin", "parley")) ? "npx parley" : "parley",
+      isColored: isForPerson && isColorWanted(),
     }),
   );
 }

@@ -38,16 +38,15 @@ export function renderEnvExample(): string {
 
 /** What every setting comes to and where it comes from, as lines of a `.env`; secrets are masked. */
 export function renderConfig({ config, sources }: ReadConfig): string {
-  const values = new Map<string, string>();
-  for (const [key, setting] of Object.entries<Setting<unknown>>(settings)) {
+  const lines = Object.entries<Setting<unknown>>(settings).map(([key, setting]) => {
+    const { name, isSecret, unset } = setting;
     const value = config[key as keyof typeof config];
     const text = value === undefined ? "" : Array.isArray(value) ? value.join(",") : String(value);
-    values.set(setting.name, setting.isSecret && text ? "********" : text);
-  }
-  const lines = [...values].map(([name, value]) => ({
-    line: value === "" ? `#${name}=` : `${name}=${value}`,
-    source: sources.get(name),
-  }));
+    return {
+      line: text === "" ? `#${name}=` : `${name}=${isSecret ? "********" : text}`,
+      source: `${sources.get(name)}${text === "" && unset ? `: ${unset.replaceAll("`", "")}` : ""}`,
+    };
+  });
   const width = Math.min(60, Math.max(...lines.map(({ line }) => line.length)));
   return `${lines.map(({ line, source }) => `${line.padEnd(width)}  # ${source}`).join("\n")}\n`;
 }

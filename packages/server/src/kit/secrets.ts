@@ -39,7 +39,7 @@ function readSecret(path: string): Uint8Array | undefined {
   const found = /"secret":\s*"([A-Za-z0-9_-]{43,})"/.exec(text)?.[1];
   if (found === undefined) {
     throw new StartError(
-      `${path} is damaged; copy it from a backup, or delete it, which signs everyone out and ends all keys.`,
+      `${path} is damaged; copy it from a backup, or delete it, which signs everyone out (keys go on).`,
     );
   }
   chmodSync(path, 0o600);

@@ -17,6 +17,7 @@ import Fastify, {
 import type { Clock } from "../kit/clock.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
+import { rememberMethods } from "../kit/known-methods.ts";
 import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -89,13 +90,14 @@ export function createGateway(uses: GatewayUses): Gateway {
     sendProblem(problem, request, reply);
   };
   app.setErrorHandler(renderError);
+  const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?", 1)[0];
-    sendProblem(
-      new Problem("not_found", `There is no ${request.method} ${path}. See /docs.`),
-      request,
-      reply,
-    );
+    const path = request.url.split("?", 1)[0] ?? "";
+    const methods = methodsOf(path);
+    const named = methods.join(", ").replace(/, (\w+)$/, " and $1");
+    const others = methods.length === 0 ? "" : ` This address takes ${named}.`;
+    const detail = `There is no ${request.method} ${path}.${others} See /docs.`;
+    sendProblem(new Problem("not_found", detail), request, reply);
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);

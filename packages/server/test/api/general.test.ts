@@ -39,8 +39,35 @@ test("a problem is problem+json with type, title, status, detail, code and the r
 
 test("a path or method that the API does not have is a problem too", async () => {
   expectProblem(await asAnn("GET", "/nothing-here"), 404, "not_found");
-  expectProblem(await asAnn("PUT", "/conversations", {}), 404, "not_found");
+  const put = expectProblem(await asAnn("PUT", "/conversations", {}), 404, "not_found");
+  expect(put.detail).toBe(
+    "There is no PUT /api/v2/conversations. This address takes POST and GET. See /docs.",
+  );
+  const id = randomUUID();
+  const post = expectProblem(await asAnn("POST", `/conversations/${id}?a=b`, {}), 404, "not_found");
+  expect(post.detail).toContain("This address takes GET, PATCH and DELETE.");
+  const internal = await call(server, "PUT", "/internal/sign-in-link", { token: ann.token });
+  expect(expectProblem(internal, 404, "not_found").detail).toBe(
+    "There is no PUT /internal/sign-in-link. See /docs.",
+  );
   expectProblem(await call(server, "GET", "/api/v2/%zz", { token: ann.token }), 404, "not_found");
+});
+
+test("a field that does not fit is named in the sentence of the problem, in one form everywhere", async () => {
+  const unfit: [path: string, body: unknown, detail: string][] = [
+    ["/users", { email: "ann", password: "long enough" }, "email must be an e-mail address."],
+    [
+      "/conversations",
+      { character_ids: [randomUUID()] },
+      "character_ids.0 is not a character that you can see.",
+    ],
+    ["/keys", { name: "k", expires_at: "2001-01-01T00:00:00Z" }, "expires_at must lie in the future."],
+    ["/keys", { nam: "k" }, "nam is not a known field; did you mean name?"],
+  ];
+  for (const [path, body, detail] of unfit) {
+    const answer = expectProblem(await asAnn("POST", path, body), 422, "validation_failed");
+    expect([path, answer.detail]).toEqual([path, detail]);
+  }
 });
 
 test("malformed, unknown and foreign ids give the same 404, byte for byte", async () => {

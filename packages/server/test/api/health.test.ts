@@ -109,6 +109,15 @@ describe("/", () => {
     expect({ status, location: headers.location }).toEqual({ status: 302, location: "/app/" });
   });
 
+  test("who guesses a near address is shown the way: the API's root, /docs/, a browser's favicon", async () => {
+    for (const path of ["/api/v2", "/api/v2/"]) {
+      expect((await get<{ docs: string }>(path)).body.docs).toBe("/docs");
+      expect((await get(path, { accept: "text/html" })).headers.location).toBe("/docs");
+    }
+    expect((await get("/docs/")).headers.location).toBe("/docs");
+    expect((await get("/favicon.ico")).status).toBe(204);
+  });
+
   test("the page under /app/ and /app/sign-in is served, with nothing from elsewhere in it", async () => {
     for (const path of ["/app/", "/app/sign-in"]) {
       const { status, headers, text } = await get(path);

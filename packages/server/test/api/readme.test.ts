@@ -58,15 +58,6 @@ test("the first call of the README streams a reply, and its cursor goes on from 
   expect(textOf(resumed)).toBe(textOf((rest as string).slice((rest as string).indexOf("\n\n"))));
 });
 
-test("the line that the start prints streams a first reply as it stands, once", async () => {
-  const line = server
-    .stdout()
-    .split("\n")
-    .find((one) => one.startsWith("(field()"));
-  expect(await shell(line as string)).toContain("event: turn.completed");
-  expect(await shell(line as string)).not.toContain("event: turn.completed");
-});
-
 test("the TypeScript of the README passes the strict compiler and prints a reply", async () => {
   const [script] = blocks.filter(({ language }) => language === "ts");
   mkdirSync(join(folder, "src"));

@@ -139,6 +139,14 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   };
 }
 
+/** A code that signs the owner in, once, as the link of `parley sign-in-link` has it. */
+export async function newSignInCode({ dataDir }: { dataDir: string }): Promise<string> {
+  const { stdout, stderr } = await runParley(["sign-in-link"], { dataDir });
+  const code = /#code=([\w-]{20,})$/.exec(stdout.trim())?.[1];
+  if (code === undefined) throw new Error(`no sign-in link: ${stdout}${stderr}`);
+  return code;
+}
+
 export const newDataDir = (): string => {
   const dir = mkdtempSync(join(tmpdir(), "parley-journey-"));
   dataDirs.add(dir);
@@ -159,10 +167,10 @@ function addressOf(
       fail("the server was not ready in time");
     }, READY_MS_MAX);
     const look = () => {
-      const match = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)/.exec(stdout());
+      const match = /http:\/\/(localhost|127\.0\.0\.1|\[::1\]):(\d+)/.exec(stdout());
       if (!match) return;
       clearTimeout(timer);
-      resolve(`http://127.0.0.1:${match[1]}`);
+      resolve(`http://${match[1] === "[::1]" ? "[::1]" : "127.0.0.1"}:${match[2]}`);
     };
     child.stdout?.on("data", look);
     void exited.then((code) => {

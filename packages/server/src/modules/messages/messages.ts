@@ -246,7 +246,7 @@ export function createMessages(uses: MessageUses): Messages {
       const { userId } = context.principal;
       await requireTarget(conversation_id, context);
       if (before !== undefined && after !== undefined)
-        throw Problem.invalid("after", "give before or after, not both");
+        throw Problem.invalid("after", "cannot stand beside before");
       const beforeSeq = await place("before", before, conversation_id, userId);
       const afterSeq = await place("after", after, conversation_id, userId);
       const page = await store.page({

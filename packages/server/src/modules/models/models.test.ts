@@ -93,13 +93,16 @@ test("LM Studio is taken where it answers within 300 ms, before a key", async ()
   });
   expect(await provider()).toBe("lmstudio");
   expect(fakes.lmstudio.timeouts[0]).toBe(300);
-  expect(await models.describe()).toBe("LM Studio at http://lmstudio.test/v1 (found by itself)");
+  expect(await models.describe()).toEqual({
+    what: "LM Studio at http://lmstudio.test/v1 (found by itself)",
+    trouble: null,
+  });
 });
 
 test("OpenAI is taken where a key is set, and never without one", async () => {
   const keyed = setUp({ openai: [model("gpt")], openaiHow: "taken" });
   expect(await keyed.provider()).toBe("openai");
-  expect(await keyed.models.describe()).toContain("OPENAI_API_KEY is set");
+  expect((await keyed.models.describe()).what).toContain("OPENAI_API_KEY is set");
   const keyless = setUp({ openai: [model("gpt")] });
   expect(await keyless.provider()).toBe("demo");
   expect(keyless.fakes.openai.asked).toBe(0);
@@ -109,7 +112,7 @@ test("demo stands in where nothing is found, and the code of others is not loade
   const { models, opened } = setUp();
   expect(await models.choose(undefined)).toMatchObject({ model: "demo", contextTokens: 32_000 });
   expect(opened).toEqual(["lmstudio", "demo"]);
-  expect(await models.describe()).toBe("The built-in demo (no provider was found)");
+  expect((await models.describe()).what).toBe("The built-in demo (no provider was found)");
 });
 
 test("the setting decides alone: what it names is used and nothing else is asked", async () => {
@@ -127,9 +130,32 @@ test("a provider of the setting that is down fails with its own words, and works
   const refusal = { code: "provider_unavailable", detail: "lmstudio does not answer." };
   await expect(models.choose(undefined)).rejects.toMatchObject(refusal);
   await expect(list()).rejects.toMatchObject(refusal);
-  expect(await models.describe()).toContain("it does not answer yet");
+  expect((await models.describe()).trouble).toBe("lmstudio does not answer.");
   fakes.lmstudio.models = [model("gemma")];
   expect(await provider()).toBe("lmstudio");
+});
+
+test("a provider that is taken as it stands is asked at once, and what is wrong with it is said", async () => {
+  const { models, fakes } = setUp({ openai: null, openaiHow: "taken" });
+  fakes.openai.llm.models = async () => {
+    throw new Problem(
+      "provider_error",
+      "OpenAI at http://openai.test/v1 does not accept the API key (HTTP 401).",
+    );
+  };
+  expect((await models.describe()).trouble).toBe("It does not accept the API key (HTTP 401).");
+  const empty = setUp({ openai: [], openaiHow: "taken" });
+  expect((await empty.models.describe()).trouble).toContain("It lists no model that can chat.");
+  const named = setUp({ openai: [], openaiHow: "taken", defaultModel: "gpt" });
+  expect((await named.models.describe()).trouble).toBeNull();
+});
+
+test("a description waits two seconds at most for a provider that says nothing", async () => {
+  const { models, fakes, clock } = setUp({ openai: null, openaiHow: "taken" });
+  fakes.openai.llm.models = () => new Promise(() => {});
+  const described = models.describe();
+  await clock.advance(2_000);
+  expect((await described).trouble).toBe("It has not answered yet.");
 });
 
 test("demo gives way to LM Studio within 10 s of its start, and says so", async () => {

@@ -12,6 +12,8 @@ const PROBE_EVERY_MS = 10_000;
 /** The lists of providers elsewhere change seldom, and each reading is a call over the network. */
 const HOSTED_LIST_AGE_MAX_MS = 300_000;
 const NAMED_MODELS_MAX = 8;
+/** How long a description waits for what the provider says of itself. */
+const DESCRIBE_WAIT_MS = 2_000;
 
 export interface ModelsUses {
   /** The providers there are, the preferred first; the last is the stand-in. */
@@ -38,6 +40,14 @@ export interface ChosenModel {
   readonly contextTokens: number;
 }
 
+/** The provider in use, for the person who starts the server. */
+export interface Described {
+  /** Which one, where, and why it was taken, in one line. */
+  readonly what: string;
+  /** What is wrong with it and what to do, in one or two sentences; null where it answers. */
+  readonly trouble: string | null;
+}
+
 export interface Models extends Api<typeof models> {
   /**
    * The model for a reply: the one that is named, else `DEFAULT_MODEL`, else the first that is listed.
@@ -46,8 +56,8 @@ export interface Models extends Api<typeof models> {
   choose(model: string | undefined): Promise<ChosenModel>;
   /** The window of a model as far as it is known now, at most `contextTokensMax`, in tokens of our estimate. */
   windowTokens(model: string | undefined): number;
-  /** Which provider is in use and why, in one line. Waits for the first probe. */
-  describe(): Promise<string>;
+  /** Which provider is in use, why, and whether it answers. Asks it, and waits at most two seconds. */
+  describe(): Promise<Described>;
   /** Begins to look for providers; nothing waits for it but who needs a model. */
   start(): void;
   stop(): void;
@@ -65,6 +75,15 @@ export function createModels(uses: ModelsUses): Models {
   let choosing: Promise<Provider> | null = null;
   let isProbing = false;
   let cancel = () => {};
+
+  const isWithin = (work: Promise<void>, timeoutMs: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const cancelWait = clock.after(timeoutMs, () => resolve(false));
+      void work.then(() => {
+        cancelWait();
+        resolve(true);
+      });
+    });
 
   const open = (candidate: Candidate): Promise<Provider> => {
     const known = opened.get(candidate.name);
@@ -108,7 +127,7 @@ export function createModels(uses: ModelsUses): Models {
       const provider = await open(candidate);
       if (!(await answers(provider))) continue;
       current = provider;
-      uses.onChange?.(describe(provider, false));
+      uses.onChange?.(whatItIs(provider, false));
       return;
     }
   };
@@ -196,7 +215,12 @@ export function createModels(uses: ModelsUses): Models {
     },
 
     async describe() {
-      return describe(await inUse(), uses.setting !== undefined);
+      const provider = await inUse();
+      const hasAnswered = await isWithin(provider.read(), DESCRIBE_WAIT_MS);
+      const what = whatItIs(provider, uses.setting !== undefined);
+      const isModelMissing = provider.failure === null && defaultOf(provider) === undefined;
+      const problem = isModelMissing ? noModel(provider) : provider.failure;
+      return { what, trouble: hasAnswered ? troubleOf(provider, problem) : "It has not answered yet." };
     },
 
     start() {
@@ -209,11 +233,20 @@ export function createModels(uses: ModelsUses): Models {
   };
 }
 
-function describe({ candidate, llm, failure }: Provider, isSet: boolean): string {
-  const where = llm.address === null ? "" : ` at ${llm.address}`;
+function whatItIs({ candidate, llm }: Provider, isSet: boolean): string {
   const why = isSet ? "as DEFAULT_LLM_PROVIDER says" : candidate.why;
-  const trouble = failure === null ? "" : "; it does not answer yet";
-  return `${candidate.title}${where} (${why}${trouble})`;
+  return `${called(candidate, llm)} (${why})`;
+}
+
+const called = ({ title }: Candidate, { address }: Llm): string =>
+  address === null ? title : `${title} at ${address}`;
+
+/** The provider stands on the line before, so the sentence need not name it again. */
+function troubleOf({ candidate, llm }: Provider, problem: Problem | null): string | null {
+  if (problem === null) return null;
+  const { detail } = problem;
+  const name = [called(candidate, llm), candidate.title].find((each) => detail.startsWith(each));
+  return name === undefined ? detail : `It${detail.slice(name.length)}`;
 }
 
 const noModel = ({ candidate, failure }: Provider): Problem =>

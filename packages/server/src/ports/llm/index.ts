@@ -51,6 +51,18 @@ export interface LlmConfig {
   readonly llmCallTimeoutMs?: number | undefined;
 }
 
+/**
+ * Whether a provider that was chosen has the key that it cannot do without.
+ * @throws StartError that names the setting
+ */
+export function checkKey(name: ProviderName, config: LlmConfig): void {
+  const isOpenAiItself = name === "openai" && config.openaiBaseUrl === presets.openai.defaultBaseUrl;
+  if (!isOpenAiItself || config.openaiApiKey !== undefined) return;
+  throw new StartError(
+    "OPENAI_API_KEY is missing: DEFAULT_LLM_PROVIDER says openai; set it, or OPENAI_BASE_URL for another server.",
+  );
+}
+
 /** The providers that may be chosen, in the order in which they are looked for where no setting decides. */
 export const llmCandidates = (config: LlmConfig) =>
   [

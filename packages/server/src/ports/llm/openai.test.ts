@@ -114,7 +114,9 @@ test("without a key no credential is sent; one in the address is, and is never s
 test("a key that no header can carry is a clean failure that does not show it", async () => {
   const { end } = await say(llmAt("http://127.0.0.1:1/v1", { apiKey: "sk\nsecret" }));
   expect(end).toMatchObject({ kind: "failed", code: "provider_error", retryable: false });
-  expect(end.kind === "failed" && end.detail).toMatch(/^OPENAI_API_KEY holds characters/);
+  expect(end.kind === "failed" && end.detail).toMatch(
+    /^OPENAI_API_KEY holds characters that cannot be sent to the provider at /,
+  );
   expect(JSON.stringify(end)).not.toContain("secret");
 });
 
@@ -315,7 +317,20 @@ test.each([
     "refuses the key",
     (response: ServerResponse) => response.writeHead(401).end(),
     "provider_error",
-    /API key/,
+    /does not accept the API key/,
+  ],
+  [
+    "wants a key and was given none",
+    (response: ServerResponse) => response.writeHead(401).end(),
+    "provider_error",
+    /wants an API key \(HTTP 401\)\. Set OPENAI_API_KEY\.$/,
+    {},
+  ],
+  [
+    "has nothing there, as without /v1,",
+    (response: ServerResponse) => response.writeHead(404).end(),
+    "provider_error",
+    /has no API at this address \(HTTP 404\)\. Check OPENAI_BASE_URL; most end in \/v1\.$/,
   ],
   [
     "answers with HTML",
@@ -324,13 +339,16 @@ test.each([
     /OPENAI_BASE_URL/,
   ],
   ["breaks off", (response: ServerResponse) => response.destroy(), "provider_unavailable", /does not answer/],
-])("a server that %s rejects the list with a problem that says so", async (_how, handle, code, detail) => {
-  const { baseUrl } = await serve(handle);
-  await expect(llmAt(baseUrl).models(1_000)).rejects.toMatchObject({
-    code,
-    detail: expect.stringMatching(detail),
-  });
-});
+])(
+  "a server that %s rejects the list with a problem that says so",
+  async (_how, handle, code, detail, options: Partial<OpenAiOptions> = { apiKey: "sk-x" }) => {
+    const { baseUrl } = await serve(handle);
+    await expect(llmAt(baseUrl, options).models(1_000)).rejects.toMatchObject({
+      code,
+      detail: expect.stringMatching(detail),
+    });
+  },
+);
 
 test("a list that does not come in time is a provider that is not there", async () => {
   const clock = manualClock();

@@ -40,6 +40,7 @@ export function createOpenAiLlm(options: OpenAiOptions): Llm {
     subject: `${titleOf(preset, baseUrl)} at ${transport.address}`,
     baseUrlSetting,
     keySetting,
+    hasKey: apiKey !== undefined || new URL(baseUrl).password !== "",
     isLocal,
   };
   /** Models whose templates want user and assistant in turn, as their servers have told. */

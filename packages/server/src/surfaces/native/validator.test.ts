@@ -45,6 +45,12 @@ test("no type is coerced, and every misfit is told with its path", () => {
   expect(errorsOf(send, "text")[0]?.message).toBe("must be an object");
 });
 
+test("a text of the wrong form is told which form it should have", () => {
+  expect(errorsOf(contract.users.create.body as TSchema, { email: "ann", password: "long enough" })).toEqual([
+    { path: "email", message: "must be an e-mail address" },
+  ]);
+});
+
 test("of several bodies the one that was meant is checked, so the error speaks of it", () => {
   const session = contract.sessions.create.body as TSchema;
   expect(errorsOf(session, { email: "a@b", password: 7 })).toEqual([

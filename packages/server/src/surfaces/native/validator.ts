@@ -87,7 +87,10 @@ function oneOfSeveral(branches: ObjectSchema[]): Validator {
 const propertyNames = (schema: ObjectSchema): string[] => Object.keys(schema.properties ?? {});
 
 function misfit(validate: ValidateFunction, names: string[]): Problem {
-  const errors = (validate.errors ?? []).slice(0, ERRORS_MAX).map((error) => fieldError(error, names));
+  // A mistyped name says more than that the right one is missing.
+  const isUnknown = ({ keyword }: ErrorObject) => Number(keyword === "additionalProperties");
+  const found = (validate.errors ?? []).toSorted((a, b) => isUnknown(b) - isUnknown(a));
+  const errors = found.slice(0, ERRORS_MAX).map((error) => fieldError(error, names));
   const first = errors[0];
   const sentence = first && `${first.path === "" ? "The body" : first.path} ${first.message}`;
   const detail = sentence?.endsWith("?") ? sentence : sentence && `${sentence}.`;
@@ -131,7 +134,10 @@ function fieldError(error: ErrorObject, names: string[]): FieldError {
         message: `must be a ${error.params.format === "date-time" ? "time as RFC 3339" : "UUID"}`,
       };
     case "pattern":
-      return { path, message: "does not have the form it should have" };
+      return {
+        path,
+        message: `must be ${error.parentSchema?.description ?? `of the form ${error.params.pattern}`}`,
+      };
     default:
       return { path, message: error.message ?? "does not fit" };
   }

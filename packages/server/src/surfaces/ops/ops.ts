@@ -44,21 +44,32 @@ export function serveOps(app: FastifyInstance, uses: OpsUses): void {
     return reply.header("content-type", contentType).send(text);
   });
 
+  const about = {
+    name: "parley",
+    version: uses.version,
+    api: "/api/v2",
+    openapi: "/api/v2/openapi.json",
+    docs: "/docs",
+    app: "/app/",
+  };
   app.get("/", (request, reply) => {
-    const about = {
-      name: "parley",
-      version: uses.version,
-      api: "/api/v2",
-      openapi: "/api/v2/openapi.json",
-      docs: "/docs",
-      app: "/app/",
-    };
     if (request.headers.accept?.includes("text/html")) return reply.redirect("/app/");
     return reply.send(about);
   });
+  for (const path of ["/api/v2", "/api/v2/"]) {
+    app.get(path, (request, reply) => {
+      if (request.headers.accept?.includes("text/html")) return reply.redirect("/docs");
+      return reply.send(about);
+    });
+  }
+  // Browsers ask for it on pages that name no icon; the page of /app/ names its own.
+  app.get("/favicon.ico", (_request, reply) =>
+    reply.code(204).header("cache-control", "public, max-age=86400").send(),
+  );
 
   app.get("/api/v2/openapi.json", async () => uses.openApi());
   app.get("/docs", async (_request, reply) => sendPage(reply, await uses.referencePage()));
+  app.get("/docs/", (_request, reply) => reply.redirect("/docs"));
   app.get("/docs/problems", async (_request, reply) => sendPage(reply, await uses.problemsPage()));
 
   app.post("/internal/sign-in-link", async (request, reply) => {

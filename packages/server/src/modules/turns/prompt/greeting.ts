@@ -19,7 +19,7 @@ export function greetingOf(character: GreetingCharacter, index: number, userName
     const last = character.alternate_greetings.length;
     throw Problem.invalid(
       "greeting_index",
-      last === 0 ? "must be 0: this character has one greeting" : `must be from 0 to ${last}`,
+      last === 0 ? "must be 0, since this character has one greeting" : `must be from 0 to ${last}`,
     );
   }
   if (isBlank(greeting)) return null;

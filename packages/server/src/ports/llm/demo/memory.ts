@@ -1,7 +1,17 @@
 import type { PromptMessage } from "../llm.ts";
 import { toYou } from "./person.ts";
 import type { Scene } from "./prompt.ts";
-import { asks, clip, lowerFirst, matterOf, pick, sentencesOf, upperFirst, withoutEnd } from "./text.ts";
+import {
+  asks,
+  clausesOf,
+  clip,
+  lowerFirst,
+  matterOf,
+  pick,
+  sentencesOf,
+  upperFirst,
+  withoutEnd,
+} from "./text.ts";
 
 /** Sentences of the history that are looked through, the newest. */
 const SENTENCES_MAX = 2_000;
@@ -36,9 +46,9 @@ export function createMemory(scene: Scene, message: readonly string[]): Memory {
   const earlier = everythingSaid(scene.history);
   const known = scene.user === UNNAMED ? "" : scene.user;
   return {
-    user: nameOf([...ownOf(earlier), ...message.map(saidByUser)]) ?? known,
+    user: nameOf([...ownOf(earlier), ...message.flatMap(saidByUser)]) ?? known,
     recall(question, before) {
-      const said = [...earlier, ...before.map(saidByUser)];
+      const said = [...earlier, ...before.flatMap(saidByUser)];
       const own = ownOf(said);
       return (
         aboutTheTalk(question, scene) ??
@@ -57,36 +67,57 @@ export function createMemory(scene: Scene, message: readonly string[]): Memory {
 
 const ownOf = (said: readonly Said[]) => said.filter(({ role }) => role === "user");
 
-const saidByUser = (text: string): Said => ({ role: "user", text, matter: withImplied(text) });
+const saidByUser = (sentence: string): Said[] =>
+  (asks(sentence) ? [sentence] : clausesOf(sentence)).map((text) => ({
+    role: "user",
+    text,
+    matter: withImplied(text),
+  }));
 
 function everythingSaid(history: readonly PromptMessage[]): Said[] {
   return history
     .flatMap(({ role, content }) => sentencesOf(content).map((text) => ({ role, text })))
     .slice(-SENTENCES_MAX)
-    .map(({ role, text }) =>
-      role === "user" ? saidByUser(text) : { role: "assistant", text, matter: matterOf(text) },
+    .flatMap(({ role, text }) =>
+      role === "user" ? saidByUser(text) : [{ role: "assistant" as const, text, matter: matterOf(text) }],
     );
 }
 
-/** "I'm a nurse" is about work without the word, "I'm 34" about age, "I'm from Cork" about home. */
-function withImplied(text: string): Set<string> {
-  const matter = matterOf(text);
-  if (/\bi(?:['’]m| am| work as| was) (?:an?|the) \p{L}/iu.test(text)) matter.add("work");
-  if (/\bi(?:['’]m| am| turned) (?:\d|\p{L}+ty\b)/iu.test(text)) matter.add("old");
-  if (/\bi(?:['’]m| am| come) from\b|\bi (?:stay|grew up) in\b/i.test(text)) matter.add("live");
-  if (/\ballerg/i.test(text)) matter.add("allergic");
-  return matter;
-}
+/** Kinds of things that people tell of themselves, and ask for, in words that share none. */
+const implied: readonly (readonly [root: string, told: RegExp, asked: RegExp])[] = [
+  [
+    "work",
+    /\bi(?:['’]m| am| work as| was) (?:an?|the) \p{L}|\bi work (?:as|at|for|in)\b/iu,
+    /\bwhat do i do\b(?! (?:if|when|with|about))|\bwhat am i\s*[?.!]*$/i,
+  ],
+  ["old", /\bi(?:['’]m| am| turned) (?:\d|\p{L}+ty\b)/iu, /\bhow old am i\b/i],
+  [
+    "live",
+    /\bi(?:['’]m| am| come) from\b|\bi (?:stay|grew up) in\b/i,
+    /\bwhere (?:am|do) i\b.*\b(?:from|live|stay)\b/i,
+  ],
+  [
+    "enjoy",
+    /\bi(?:['’]m| am)? (?:(?:really|also|still|do|quite|absolutely) )*(?:like|love|adore|enjoy|prefer|into|fond of)\b/i,
+    /\bwhat (?:\p{L}+ )?(?:do|did|am) i (?:really |most |also )?(?:like|into|love|enjoy)\b|\bdo i like\b/iu,
+  ],
+  [
+    "own",
+    /\bi(?:['’]ve got| have| own| got) (?:an?|the|one|two|three|four|five|six|some|many|no|\d+) \p{L}/iu,
+    /\bwhat do i (?:have|own)\s*[?.!]*$/i,
+  ],
+  ["allergic", /\ballerg/i, /\ballerg/i],
+];
 
-function askedFor(question: string): Set<string> {
-  const matter = matterOf(question);
-  if (/\bwhat do i do\b(?! (?:if|when|with|about))/i.test(question)) matter.add("work");
-  if (/\bwhere (?:am|do) i\b.*\b(?:from|live|stay)\b/i.test(question)) matter.add("live");
-  if (/\bhow old am i\b/i.test(question)) matter.add("old");
-  if (/\bwhat (?:do|did|am) i (?:really |most )?(?:like|into)\b/i.test(question)) matter.add("enjoy");
-  if (/\ballerg/i.test(question)) matter.add("allergic");
-  return matter;
-}
+/** "I'm a nurse" is about work without the word, "I'm 34" about age, "I'm from Cork" about home. */
+const withImplied = (text: string): Set<string> =>
+  new Set([...matterOf(text), ...implied.filter(([, told]) => told.test(text)).map(([root]) => root)]);
+
+const askedFor = (question: string): Set<string> =>
+  new Set([
+    ...matterOf(question),
+    ...implied.filter(([, , asked]) => asked.test(question)).map(([root]) => root),
+  ]);
 
 /** Questions about the talk itself: what came first, last, how often. */
 function aboutTheTalk(question: string, { history, userMessages }: Scene): string | null {

@@ -40,8 +40,21 @@ const verbs = new Set(
   `is was has does knows works keeps lives likes loves makes takes wears speaks swears drives carries hates collects
   rolls rides writes reads sings plays sells mends hunts runs owns teaches studies cooks serves believes thinks says
   asks wants needs tries looks stays settles treats listens answers teases guards repairs travels tells sees paints
-  plants brews bakes sails flies draws builds gives finds never`.split(/\s+/),
+  plants brews bakes sails flies draws builds gives finds lets leaves brings holds sets helps never`.split(
+    /\s+/,
+  ),
 );
+/** Other words that end as verbs of the third person do. */
+const noVerbs = new Set(
+  `as this his its us hers ours yours theirs always perhaps sometimes besides thus towards afterwards whereas
+  indoors outdoors upstairs downstairs nowadays news less unless across`.split(/\s+/),
+);
+/** What follows a verb, and hardly ever a noun in the plural. */
+const OBJECT =
+  /^ (?:an?|the|her|his|their|its|my|your|no|every|each|some|any|all|one|two|people|everyone|everybody|anyone|what|how|me|him|them|us|you|it|\p{Lu}\p{L}*)(?!\p{L})/u;
+/** Whether a word that is joined to a verb is one too: a known one, or one that has an object. */
+const isVerb = (word: string, after: string): boolean =>
+  verbs.has(word) || (!noVerbs.has(word) && OBJECT.test(after));
 
 const irregular: Readonly<Record<string, string>> = {
   is: "am",
@@ -91,13 +104,16 @@ export function toI(sentence: string, character: string, pronoun: Pronoun): stri
     .slice(who.length)
     .split(/(?<=[,;:–—])(?= )|(?= (?:who|which|that|whose)\b)/);
   const said = [head.replace(VERB, (_all, gap, verb) => `${gap}${turn(verb)}`), ...tail];
-  // Another subject may come in with "who" or "which"; verbs after it are its own.
-  const open = said.findIndex((part, i) => i > 0 && /^ (?:who|which|that|whose)\b/.test(part));
-  const own = said.map((part, i) =>
-    open !== -1 && i >= open
-      ? part
-      : part.replace(JOINED_VERB, (all, link, verb) => (verbs.has(verb) ? `${link} ${turn(verb)}` : all)),
-  );
+  // Another subject may come in with "who" or "which"; verbs after it are its own, up to ", and".
+  let isOfAnother = false;
+  const own = said.map((part, i) => {
+    if (i > 0 && /^ (?:who|which|that|whose)\b/.test(part)) isOfAnother = true;
+    else if (/^ (?:and|but) /.test(part)) isOfAnother = false;
+    if (isOfAnother) return part;
+    return part.replace(JOINED_VERB, (all, link, verb, at: number) =>
+      isVerb(verb, part.slice(at + all.length)) ? `${link} ${turn(verb)}` : all,
+    );
+  });
   const text = own.join("").replace(new RegExp(`\\b(?:${names.join("|") || "\\b\\B"})['’]s\\b`, "gu"), "my");
   return `I${turnPronouns(text, pronoun)}`;
 }
@@ -139,15 +155,30 @@ function turnPronouns(text: string, pronoun: Pronoun): string {
 const HER_AS_OBJECT =
   /\bher\b(?= (?:on|in|to|at|and|with|from|for|off|up|out|that|as|when|because|if|or|but|so)\b|[.,;:!?]|$)/g;
 
-/** Where a sentence about others names the character: "Ann is here and Ada is on watch". */
-export function nameToI(sentence: string, character: string): string {
+/** Where a sentence about others names the character: "Ann is here and Ada is on her watch". */
+export function nameToI(sentence: string, character: string, pronoun: Pronoun): string {
   if (character === "") return sentence;
   const name = literally(character);
-  return sentence
+  const at = sentence.search(new RegExp(`\\b${name}(?!\\p{L})`, "u"));
+  if (at === -1) return sentence;
+  const named = sentence
+    .slice(at)
     .replace(new RegExp(`\\b${name}['’]s\\b`, "gu"), "my")
-    .replace(new RegExp(`\\b${name} ([a-z]+s)\\b`, "gu"), (_all, verb) => `I ${firstPerson(verb)}`)
+    .replace(new RegExp(`\\b${name} ([a-z]+s)\\b`, "gu"), (all, verb) =>
+      noVerbs.has(verb) ? all : `I ${firstPerson(verb)}`,
+    )
     .replace(new RegExp(`\\b${name}(?!\\p{L})`, "gu"), "me");
+  const own = possessives[pronoun];
+  const rest = own === undefined ? named : named.replace(new RegExp(`\\b${own}\\b(?= \\p{L})`, "gu"), "my");
+  return sentence.slice(0, at) + rest;
 }
+
+const possessives: Readonly<Partial<Record<Pronoun, string>>> = {
+  she: "her",
+  he: "his",
+  they: "their",
+  it: "its",
+};
 
 /** The user of a scene, spoken to: "Ann has just come in" is "you have just come in". */
 export const userToYou = (sentence: string, user: string): string =>
@@ -163,4 +194,5 @@ export const userToYou = (sentence: string, user: string): string =>
 
 const secondPerson: Readonly<Record<string, string>> = { is: "are", was: "were", has: "have", does: "do" };
 
-const literally = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+/** A hyphen needs no escape, and may have none where the pattern is read as Unicode. */
+const literally = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");

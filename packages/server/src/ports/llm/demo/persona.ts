@@ -31,7 +31,8 @@ export function createPersona(scene: Scene): Persona {
   };
   /** Of a scene, "it" is the hour or the weather. */
   const placed = (sentence: string) => {
-    const told = toI(sentence, character, pronoun === "it" ? "" : pronoun) ?? nameToI(sentence, character);
+    const told =
+      toI(sentence, character, pronoun === "it" ? "" : pronoun) ?? nameToI(sentence, character, pronoun);
     return upperFirst(userToYou(clip(told, SENTENCE_LENGTH), scene.user));
   };
   const own = facts.flatMap((fact) => {

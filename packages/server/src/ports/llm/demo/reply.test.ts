@@ -44,6 +44,14 @@ describe("it recalls what the conversation holds", () => {
     ["My dog is called Pepper.", "what is the name of my dog?", "Pepper"],
     ["I have a cat named Moss.", "What is my cat called?", "Moss"],
     ["I love strawberries.", "What do I like?", "strawberries"],
+    ["My name is Robin and I like plums.", "What do I like?", "plums"],
+    ["My name is Robin and I like plums.", "What fruit do I like?", "plums"],
+    ["My name is Robin and I like plums.", "What is my name?", "Your name is Robin."],
+    ["I am into chess.", "What am I into?", "chess"],
+    ["I'm Ada, I'm tall, and I have two goats.", "What do I have?", "two goats"],
+    ["I'm a baker, but I live in Lyon.", "Where do I live?", "Lyon"],
+    ["I am a potter and my wife sings.", "What am I?", "potter"],
+    ["I work for the railway.", "What do I do?", "railway"],
     ["I am a nurse.", "What do I do for a living?", "nurse"],
     ["I work as a carpenter.", "what's my job", "carpenter"],
     ["I'm 34 years old.", "How old am I?", "34"],
@@ -148,6 +156,31 @@ describe("it speaks as the character, out of the card", () => {
     expect(writeReply(readScene([{ role: "user", content: "What is 3*4?" }]))).toContain("12");
     expect(writeReply(readScene([]))).not.toBe("");
   });
+
+  test("every verb of a list about the character is turned, and so is what is its own", () => {
+    const scene = `Ida Vane invents the case along the way, keeps to its facts, pens the letters, gives clues that can be found, and lets User do the finding. User works with Ida Vane as her assistant. Ida rolls on six wheels of which one squeaks, and has two arms.`;
+    const system = CARD.replaceAll("Mara Quill", "Ida Vane").replace(/User has climbed.*harvest\./, scene);
+    const replies = Array.from({ length: 40 }, (_, i) =>
+      ask(["Hello.", `I saw ship number ${i}.`], system),
+    ).join("\n");
+    expect(replies).toContain(
+      "I invent the case along the way, keep to its facts, pen the letters, give clues that can be found, and let you do the finding.",
+    );
+    expect(replies).toContain("You work with me as my assistant.");
+    expect(replies).toContain("I roll on six wheels of which one squeaks, and have two arms.");
+  });
+
+  test.each(["Juniper-9", "A.I. (mk 2)", "Zoë + Max", "[null]", "C\\D", "^a|b$ {2}", "*"])(
+    "a character may be called %s",
+    (name) => {
+      expect(
+        ask(
+          "Who are you?",
+          CARD.replaceAll("Mara Quill", () => name),
+        ),
+      ).toMatch(/I (?:keep bees|am forty-four)/);
+    },
+  );
 
   test("gestures of the character lead its speech", () => {
     expect(ask(["Hello.", "I walked here."])).toMatch(/^\*She holds up a swollen thumb\.\* "/);

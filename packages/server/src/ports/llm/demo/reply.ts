@@ -208,9 +208,9 @@ function heard(sentences: readonly string[], by: string): string {
 function goOn(topic: string, by: string): string {
   const about = [
     `What made you think of “${topic}”?`,
-    `Tell me more of “${topic}”.`,
+    `Tell me more about “${topic}”.`,
     `And what does “${topic}” mean to you?`,
-    `How did it come to “${topic}”?`,
+    `What else is there to say about “${topic}”?`,
   ];
   const open = ["What is on your mind?", "What brings you here?", "Tell me something of yours."];
   return pick(topic === "" ? open : about, `${by}2`) ?? "";

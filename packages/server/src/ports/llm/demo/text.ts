@@ -8,6 +8,10 @@ export const sentencesOf = (text: string): string[] =>
     .map((sentence) => sentence.trim().slice(0, SENTENCE_LENGTH_MAX))
     .filter((sentence) => /[\p{L}\p{N}]/u.test(sentence));
 
+/** What a sentence says in turn of its speaker: "I am Ann and I like figs" says two things. */
+export const clausesOf = (sentence: string): string[] =>
+  sentence.split(/,?\s+(?:and|but)\s+(?=(?:i|my|i['’](?:m|ve|d|ll))\s+\p{L})/iu);
+
 export const isQuestion = (sentence: string): boolean => /[?？]["”’*]*$/u.test(sentence);
 
 /** A question by its mark, or by how it begins: people leave the mark out. */

@@ -64,7 +64,7 @@ export function callChat(
   const watch = createWatch({
     timers,
     clock,
-    onExpired: (which) => fail(timeoutFailure(provider, which, timers)),
+    onExpired: (which) => fail(timeoutFailure(provider, which, timers, request.model)),
   });
   const reader = createReplyReader({
     onText: (text) => {
@@ -97,7 +97,7 @@ export function callChat(
     });
     response.once("end", () => {
       if (isOver) return;
-      if (!reader.hasEvents) return fail(answerFailure(provider, "an empty body"));
+      if (!reader.hasEvents) return fail(answerFailure(provider, "an empty body", request.model));
       try {
         settle(reader.end(), response);
       } catch (error) {
@@ -126,7 +126,7 @@ export function callChat(
       return readError(response, (text) => statusFailure(provider, status, text, request.model, waitS));
     }
     response.on("error", readCut);
-    if (encoding !== "identity") return fail(answerFailure(provider, "a compressed body"));
+    if (encoding !== "identity") return fail(answerFailure(provider, "a compressed body", request.model));
     if (/^text\/event-stream\b/i.test(type)) {
       response.once("close", readCut);
       return readStream(response);
@@ -134,7 +134,7 @@ export function callChat(
     readError(response, (text) => {
       const error = errorIn(text);
       if (error !== null) return errorFailure(provider, error, null, request.model);
-      return answerFailure(provider, text === "" ? "an empty body" : "another kind of body");
+      return answerFailure(provider, text === "" ? "an empty body" : "another kind of body", request.model);
     });
   };
 
@@ -147,10 +147,10 @@ export function callChat(
       accept: "text/event-stream",
       onConnected: watch.connected,
       onResponse,
-      onError: (error) => fail(networkFailure(provider, error)),
+      onError: (error) => fail(networkFailure(provider, error, request.model)),
     });
   } catch (error) {
-    fail(networkFailure(provider, error as NodeJS.ErrnoException));
+    fail(networkFailure(provider, error as NodeJS.ErrnoException, request.model));
   }
   return promise;
 }

@@ -1,4 +1,5 @@
 import type { ProblemCode } from "@parley-chat/sdk/contract";
+import { LlmFault } from "../fault.ts";
 import type { LlmEnd } from "../llm.ts";
 import type { Verdict } from "./reply-reader.ts";
 import type { LlmTimers } from "./watch.ts";
@@ -10,7 +11,7 @@ export const STRICT_TEMPLATE = "strict_template";
 
 /** Whether the same prompt could be taken with its roles in turn. */
 export const isStrictTemplate = (end: LlmEnd): boolean =>
-  end.kind === "failed" && end.cause instanceof Error && end.cause.message.endsWith(STRICT_TEMPLATE);
+  end.kind === "failed" && end.cause instanceof LlmFault && end.cause.kind === STRICT_TEMPLATE;
 
 /** Who failed, and what people can do about it. */
 export interface Provider {
@@ -18,14 +19,19 @@ export interface Provider {
   readonly subject: string;
   readonly baseUrlSetting: string;
   readonly keySetting: string | null;
+  /** A key is set, or stands in the address. */
+  readonly hasKey: boolean;
   readonly isLocal: boolean;
 }
+
+/** The provider where it does not begin the sentence. */
+const amid = ({ subject }: Provider): string => subject.replace(/^The /, "the ");
 
 const failed = (
   code: ProblemCode,
   detail: string,
   retryable: boolean,
-  cause?: string,
+  fault: LlmFault,
   retryAfterS?: number,
 ): Failure => ({
   kind: "failed",
@@ -33,31 +39,31 @@ const failed = (
   detail,
   retryable,
   ...(retryAfterS !== undefined && { retryAfterS }),
-  // A fresh error of our own words: a library's may hold bytes of the answer, or a header.
-  ...(cause !== undefined && { cause: new Error(cause) }),
+  cause: fault,
 });
 
 const tryAgain = "Try again in a moment.";
 
 /** No connection, or none that lived until an answer began. */
-export function networkFailure(provider: Provider, error: NodeJS.ErrnoException): Failure {
+export function networkFailure(provider: Provider, error: NodeJS.ErrnoException, model?: string): Failure {
   const { subject, isLocal, baseUrlSetting } = provider;
   const code = error.code ?? "unknown";
   if (code.startsWith("HPE_")) {
     const detail = `${subject} answered with something that is not plain HTTP. Check ${baseUrlSetting}.`;
-    return failed("provider_error", detail, false, code);
+    return failed("provider_error", detail, false, new LlmFault(code, { model }));
   }
   if (code.startsWith("ERR_INVALID")) {
     const setting = provider.keySetting ?? baseUrlSetting;
-    const detail = `${setting} holds characters that cannot be sent to ${subject}. Correct it.`;
-    return failed("provider_error", detail, false, code);
+    const detail = `${setting} holds characters that cannot be sent to ${amid(provider)}. Correct it.`;
+    return failed("provider_error", detail, false, new LlmFault(code, { model }));
   }
   const why = reasons.find(([pattern]) => pattern.test(code))?.[1] ?? "the connection failed";
   const advice = isLocal
     ? "Start it, or choose another provider with DEFAULT_LLM_PROVIDER."
     : `Check the network and ${baseUrlSetting}, or choose another provider with DEFAULT_LLM_PROVIDER.`;
   const isLasting = /CERT|SELF_SIGNED|UNABLE_TO/.test(code);
-  return failed("provider_unavailable", `${subject} does not answer (${why}). ${advice}`, !isLasting, code);
+  const detail = `${subject} does not answer (${why}). ${advice}`;
+  return failed("provider_unavailable", detail, !isLasting, new LlmFault(code, { model }));
 }
 
 const reasons: readonly (readonly [RegExp, string])[] = [
@@ -71,7 +77,12 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A deadline has passed. */
-export function timeoutFailure(provider: Provider, which: keyof LlmTimers, timers: LlmTimers): Failure {
+export function timeoutFailure(
+  provider: Provider,
+  which: keyof LlmTimers,
+  timers: LlmTimers,
+  model: string,
+): Failure {
   const seconds = `${timers[which] / 1_000} s`;
   const { subject } = provider;
   const details: Record<keyof LlmTimers, string> = {
@@ -81,7 +92,8 @@ export function timeoutFailure(provider: Provider, which: keyof LlmTimers, timer
     idleMs: `${subject} sent nothing for ${seconds}. Regenerate the reply to try again.`,
     callMs: `${subject} did not finish its reply within ${seconds}. Ask for a shorter one, or raise PARLEY_LLM_CALL_TIMEOUT_MS.`,
   };
-  return failed("provider_timeout", details[which], which !== "callMs", `timer ${which}`);
+  const fault = new LlmFault(`timer ${which}`, { model });
+  return failed("provider_timeout", details[which], which !== "callMs", fault);
 }
 
 /** The stream ended otherwise than it should. */
@@ -96,31 +108,32 @@ export function streamFailure(
       return errorFailure(provider, verdict.error, null, model);
     case "malformed": {
       const detail = `${subject} sent a broken stream. Regenerate the reply to try again.`;
-      return failed("provider_error", detail, true, verdict.reason);
+      return failed("provider_error", detail, true, new LlmFault(verdict.reason, { model }));
     }
     case "truncated": {
       const detail = `${subject} broke off its reply before the end. Regenerate it to try again.`;
-      return failed("provider_truncated", detail, true);
+      return failed("provider_truncated", detail, true, new LlmFault("truncated", { model }));
     }
     case "empty":
-      return emptyFailure(subject, verdict.reason);
+      return emptyFailure(subject, verdict.reason, model);
   }
 }
 
-function emptyFailure(subject: string, reason: "nothing" | "hidden" | "filtered"): Failure {
+function emptyFailure(subject: string, reason: "nothing" | "hidden" | "filtered", model: string): Failure {
   const details = {
     nothing: "gave an empty reply. Regenerate it, or say it in other words.",
     hidden:
       "gave no reply beside its reasoning or a call of a tool. Raise max_tokens, or choose another model.",
     filtered: "held back its reply by its content filter. Say it in other words.",
   };
-  return failed("empty_reply", `${subject} ${details[reason]}`, reason !== "filtered", `empty: ${reason}`);
+  const fault = new LlmFault(`empty: ${reason}`, { model });
+  return failed("empty_reply", `${subject} ${details[reason]}`, reason !== "filtered", fault);
 }
 
 /** An answer that is not the stream that was asked for. */
-export function answerFailure(provider: Provider, what: string): Failure {
+export function answerFailure(provider: Provider, what: string, model?: string): Failure {
   const detail = `${provider.subject} answered with ${what} instead of a stream of events. Check that ${provider.baseUrlSetting} leads to an API of OpenAI's kind; most end in /v1.`;
-  return failed("provider_error", detail, false, `answered with ${what}`);
+  return failed("provider_error", detail, false, new LlmFault(`answered with ${what}`, { model }));
 }
 
 /** A status other than 200; its body may say more. */
@@ -162,11 +175,14 @@ export function errorFailure(
     kinds.find((each) => each.codes.test(codes) || each.message?.test(message)) ??
     kinds.find((each) => status !== null && each.statuses?.includes(status));
   const shown = status === null ? "" : ` (HTTP ${status})`;
-  const cause = `${status === null ? "an error" : `HTTP ${status}`}, taken as ${kind?.name ?? "unknown"}`;
+  const fault = new LlmFault(kind?.name ?? "unknown", {
+    status: status ?? undefined,
+    model: model || undefined,
+  });
   const retryable = kind?.retryable ?? (status === null || status >= 500);
   const [what, advice] = kind?.says(provider, model) ?? plainly(provider, status, retryable);
   const detail = `${provider.subject} ${what}${shown}. ${advice}`;
-  return failed("provider_error", detail, retryable, cause, retryAfterS);
+  return failed("provider_error", detail, retryable, fault, retryAfterS);
 }
 
 function plainly({ baseUrlSetting }: Provider, status: number | null, retryable: boolean): [string, string] {
@@ -230,10 +246,10 @@ const kinds: readonly Kind[] = [
     codes: /invalid_api_key|authentication_error/,
     statuses: [401],
     retryable: false,
-    says: ({ keySetting }) => [
-      `does not accept the API key`,
-      `Check ${keySetting ?? "its access settings"}.`,
-    ],
+    says: ({ keySetting, hasKey }) =>
+      keySetting === null || hasKey
+        ? ["does not accept the API key", `Check ${keySetting ?? "its access settings"}.`]
+        : ["wants an API key", `Set ${keySetting}.`],
   },
   {
     name: "no_model_loaded",
@@ -248,10 +264,13 @@ const kinds: readonly Kind[] = [
     message: /model\b.{0,220}\b(not found|does not exist|not loaded)|no such model/i,
     statuses: [404],
     retryable: false,
-    says: ({ baseUrlSetting }, model) => [
-      `does not know the model ${quoted(model)}, or has no API at this address`,
-      `Choose a model that it lists, and check ${baseUrlSetting}.`,
-    ],
+    says: ({ baseUrlSetting }, model) =>
+      model === ""
+        ? ["has no API at this address", `Check ${baseUrlSetting}; most end in /v1.`]
+        : [
+            `does not know the model ${quoted(model)}, or has no API at this address`,
+            `Choose a model that it lists, and check ${baseUrlSetting}; most end in /v1.`,
+          ],
   },
   {
     name: "content_filter",
