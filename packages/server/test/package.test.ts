@@ -111,10 +111,10 @@ test("parley start prints a line that streams a whole reply as it stands, and SI
   });
   try {
     await expect
-      .poll(() => (child.exitCode === null ? stdout : stderr), { timeout: 20_000 })
+      .poll(() => (child.exitCode === null ? stdout : stderr), { timeout: 60_000 })
       .toContain("Ctrl-C");
     const line = stdout.split("\n").find((text) => text.includes("curl")) ?? "";
-    const ran = spawnSync("sh", ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
+    const ran = spawnSync("sh", ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 60_000 });
     const events = [...ran.stdout.matchAll(/^event: (\S+)$/gm)].map(([, name]) => name);
     expect(events[0]).toBe("turn.started");
     expect(events.filter((name) => name === "reply.delta").length).toBeGreaterThan(1);
