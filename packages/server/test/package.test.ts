@@ -111,7 +111,7 @@ async function start(command: string, args: string[]) {
   const exited = once(child, "exit");
   try {
     await expect
-      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 20_000 })
+      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 60_000 })
       .toContain("Ctrl-C");
   } catch (error) {
     child.kill("SIGKILL");
