@@ -57,7 +57,6 @@ describeInBrowser("accessibility by axe", () => {
       await page.getByText("This sign-in link was used already").waitFor();
       await look("sign-in");
       await page.goto(await scene.link());
-      await page.reload();
       await page
         .getByRole("main")
         .getByRole("link", { name: /Tamsin Reed/ })

@@ -1,7 +1,7 @@
 import type { Locator, Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
 import { answering, startUpstream, type Upstream } from "../../server/test/rig/upstream.ts";
-import { describeInBrowser, openScene, type Scene } from "./rig.ts";
+import { describeInBrowser, openScene, phone, type Scene } from "./rig.ts";
 
 describeInBrowser("a conversation", () => {
   let scene: Scene;
@@ -10,7 +10,7 @@ describeInBrowser("a conversation", () => {
   beforeAll(async () => {
     let count = 0;
     upstream = await startUpstream((call) => answering(`Answer number ${++count}.`)(call));
-    scene = await openScene({ env: upstream.env });
+    scene = await openScene({ env: { ...upstream.env, MAX_MESSAGES_PER_MINUTE: "0" } });
     return () => upstream.close();
   });
 
@@ -222,6 +222,58 @@ describeInBrowser("a conversation", () => {
       .click();
     await page.getByRole("heading", { name: "Characters", level: 1 }).waitFor();
     await entry.waitFor({ state: "detached" });
+    await context.close();
+  });
+
+  test("a long conversation is read from its end, and what is read stays in place while older parts come in", async () => {
+    const { page, context } = await scene.owner();
+    const client = scene.server.owner;
+    const tamsin = (await client.characters.list()).items.find(({ name }) => name === "Tamsin Reed");
+    const { id } = await client.conversations.create({
+      character_ids: [tamsin?.id as string],
+      title: "Long",
+    });
+    for (let n = 1; n <= 130; n++) {
+      await client.messages.send({ conversation_id: id, content: `Note ${n}.`, reply: false });
+    }
+    await page.goto(`${scene.server.url}/app/chat/${id}`);
+    const note = (n: number) => log(page).getByText(`Note ${n}.`, { exact: true });
+    await note(130).waitFor();
+    expect(await note(80).count()).toBe(0);
+    const anchor = note(81);
+    const before = await anchor.evaluate((element) => {
+      element.scrollIntoView({ block: "center" });
+      return element.getBoundingClientRect().top;
+    });
+    await note(60).waitFor();
+    const after = await anchor.evaluate((element) => element.getBoundingClientRect().top);
+    expect(Math.abs(after - before)).toBeLessThan(4);
+    await page.getByRole("button", { name: "To the newest message" }).click();
+    await expect
+      .poll(() => note(130).evaluate((element) => element.getBoundingClientRect().bottom < innerHeight))
+      .toBe(true);
+    await context.close();
+  });
+
+  test("on a phone a swipe across the last reply asks for another and goes back", async () => {
+    const { page, context } = await scene.owner(phone);
+    let count = 0;
+    upstream.onCall = (call) => answering(`Answer number ${++count}.`)(call);
+    const first = await begin(page, "Swipe me.");
+    const cdp = await context.newCDPSession(page);
+    const swipe = async (fromX: number, toX: number) => {
+      const y = (await replies(page).last().boundingBox())?.y ?? 0;
+      const at = (x: number) => [{ x, y: y + 10 }];
+      await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: at(fromX) });
+      await cdp.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: at(toX) });
+      await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    };
+    await swipe(300, 100);
+    await log(page).getByText("Version 2 of 2").waitFor();
+    await answerOf(page);
+    await swipe(100, 300);
+    await log(page).getByText("Version 1 of 2").waitFor();
+    await log(page).getByText(first).waitFor();
     await context.close();
   });
 

@@ -6,6 +6,7 @@ import { strings } from "../strings.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
+import { useAutosize } from "../ui/use-autosize.ts";
 
 const CHARACTERS_MAX = 50_000;
 
@@ -27,6 +28,8 @@ export function Composer(props: {
   const length = [...draft].length;
   const isTooLong = length > CHARACTERS_MAX;
   const canSubmit = canSend && draft.trim() !== "" && !isTooLong;
+
+  useAutosize(ref, draft);
 
   const submit = (event?: FormEvent) => {
     event?.preventDefault();

@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useStores } from "../stores/stores.ts";
 import { strings } from "../strings.ts";
 import { Button } from "../ui/button.tsx";
+import { useAutosize } from "../ui/use-autosize.ts";
 
 /** Changes a message of one's own; what was sent stays as a version beside it. */
 export function MessageEditor(props: { message: Message; onSend(content: string): void; onCancel(): void }) {
@@ -14,6 +15,7 @@ export function MessageEditor(props: { message: Message; onSend(content: string)
   const s = strings.chat;
   const canSend = text.trim() !== "" && text !== message.content;
 
+  useAutosize(area, text);
   useEffect(() => {
     area.current?.focus();
     area.current?.setSelectionRange(-1, -1);

@@ -7,6 +7,7 @@ import { Markdown } from "../ui/markdown.tsx";
 import { Portrait } from "../ui/portrait.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
+import { useSwipe } from "../ui/use-swipe.ts";
 import { MessageActions } from "./message-actions.tsx";
 import { MessageEditor } from "./message-editor.tsx";
 
@@ -33,6 +34,19 @@ export const MessageItem = memo((props: ItemProps) => {
   const isPending = message.status === "pending";
 
   const regenerate = () => run(() => chat.regenerate(message));
+  const choose = (step: -1 | 1) =>
+    run(async () => {
+      const shown = await chat.choose(message, step);
+      if (shown) announce(s.version(shown.siblings.index + 1, shown.siblings.count));
+    });
+  const { index, count } = message.siblings;
+  const canSwipe = isLast && !isMine && !isPending && !isBusy && message.turn_id !== undefined;
+  // To the left is onwards; beyond the last version that is another reply.
+  const swipe = useSwipe((step) => {
+    if (!canSwipe) return;
+    if (step === 1 && index === count - 1) void regenerate();
+    else if (index + step >= 0) void choose(step);
+  });
   const actions = (
     <MessageActions
       message={message}
@@ -40,12 +54,7 @@ export const MessageItem = memo((props: ItemProps) => {
       isLast={isLast}
       onEdit={isMine ? () => setEditing(true) : undefined}
       onRegenerate={regenerate}
-      onChoose={(step) =>
-        run(async () => {
-          const shown = await chat.choose(message, step);
-          if (shown) announce(s.version(shown.siblings.index + 1, shown.siblings.count));
-        })
-      }
+      onChoose={(step) => void choose(step)}
       onRemove={() =>
         run(async () => {
           await chat.remove(message);
@@ -71,6 +80,7 @@ export const MessageItem = memo((props: ItemProps) => {
       className={`message ${isMine ? "mine" : "theirs"} ${isLast ? "last" : ""}`}
       aria-label={isMine ? s.you : name}
       aria-busy={isPending}
+      {...swipe}
     >
       {isEditing ? (
         <MessageEditor

@@ -1,5 +1,5 @@
 import type { Character } from "@parley-chat/sdk";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 import type { Chat, ChatState } from "../chat/chat.ts";
 import type { Outgoing } from "../chat/outbox.ts";
 import { runningReply } from "../chat/running.ts";
@@ -8,6 +8,7 @@ import { strings } from "../strings.ts";
 import { Button, IconButton } from "../ui/button.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
+import { useKeptPlace } from "../ui/use-kept-place.ts";
 import { useStick } from "../ui/use-stick.ts";
 import { MessageItem } from "./message-item.tsx";
 
@@ -31,6 +32,8 @@ export function MessageList(props: {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a send, or the first page, brings the end into sight
   useLayoutEffect(() => toEnd(), [sentCount, state.status, toEnd]);
 
+  useKeptPlace(box, content, messages[0]?.id);
+
   const shown = messages.filter(
     (message) => message.content !== "" || message.deleted_at || message.status !== "complete",
   );
@@ -40,7 +43,7 @@ export function MessageList(props: {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <div className="chat-scroll" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={s.messages}>
         <div className="messages" ref={content}>
-          {state.status === "loading" && <MessageSkeletons />}
+          {state.status === "loading" && messages.length === 0 && <MessageSkeletons />}
           {before !== null && <Older chat={chat} box={box} />}
           {shown.map((message) => (
             <MessageItem
@@ -77,24 +80,15 @@ export function MessageList(props: {
   );
 }
 
-/** Reads older messages when their place comes into sight, and keeps what is read where it is. */
+/** Reads older messages when their place comes into sight. */
 function Older({ chat, box }: { chat: Chat; box: React.RefObject<HTMLDivElement | null> }) {
   const ref = useRef<HTMLDivElement>(null);
   const { trouble, run, isBusy } = useAction();
-  const [height, setHeight] = useState<number | null>(null);
-  const load = async () => {
-    setHeight(box.current?.scrollHeight ?? null);
-    await run(() => chat.loadOlder());
-  };
-  useLayoutEffect(() => {
-    if (isBusy || height === null || !box.current) return;
-    box.current.scrollTop += box.current.scrollHeight - height;
-    setHeight(null);
-  }, [isBusy, height, box]);
+  const load = () => void run(() => chat.loadOlder());
   // biome-ignore lint/correctness/useExhaustiveDependencies: looks again after every page
   useEffect(() => {
     if (!ref.current || isBusy || trouble) return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && void load(), {
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && load(), {
       root: box.current,
     });
     observer.observe(ref.current);
