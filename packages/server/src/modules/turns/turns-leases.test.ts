@@ -92,6 +92,26 @@ test("a lost lease cuts the call to the model within two seconds, and readers go
   expect(engine.calls).toHaveLength(1);
 });
 
+test("a lease that was reported lost by mistake never stops a turn: it is made anew, to one outcome", async () => {
+  let mistakes = 1;
+  const engine = rig({
+    wrap: (store) => ({
+      ...store,
+      renew: async (held, leaseUntil) =>
+        mistakes-- > 0 ? held.map(({ turnId }) => turnId) : store.renew(held, leaseUntil),
+    }),
+  });
+  await engine.turns.start();
+  const { turn, reply } = await engine.ask();
+  await callOf(engine, 1);
+  await engine.clock.advance(10_000);
+  const call = await callOf(engine, 2);
+  call.say("Anew.");
+  call.end();
+  expect(await endOf(engine.store, turn.id)).toMatchObject({ status: "completed" });
+  expect(await engine.store.message(reply.id, principal.userId)).toMatchObject({ content: "Anew." });
+});
+
 test("who is fenced at the end stores nothing, and its readers go on to the outcome of the other", async () => {
   const engine = oneOfMany();
   const { turn, reply } = await engine.ask();
