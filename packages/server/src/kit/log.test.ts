@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { createLog, type LogFields } from "./log.ts";
 
@@ -53,4 +55,45 @@ test("the short format shows time, level, message and fields on one line", () =>
   const { log, lines } = capture({ format: "text" });
   log.info("listening", { host: "127.0.0.1", port: 8666 });
   expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} info {2}listening host=127\.0\.0\.1 port=8666\n$/);
+});
+
+test("lines whose reader is gone are dropped, and hold up no end of the process", async () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
+    const log = createLog({ level: "info", format: "json" });
+    process.stdin.once("data", () => {
+      for (let n = 0; n < 1_000; n++) log.info("nobody reads this");
+      log.flush();
+      setTimeout(() => process.exit(3), 50);
+    });
+    process.stdout.write("ready");
+  `;
+  const args = ["-C", "parley-source", "--input-type=module", "-e", program];
+  const child = spawn(process.execPath, args, { stdio: "pipe" });
+  await once(child.stdout, "data");
+  child.stderr.destroy();
+  child.stdin.end("go");
+  expect((await once(child, "exit"))[0]).toBe(3);
+});
+
+test("every line reaches a reader that is slower than the writer, in order and up to the end of the process", async () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
+    const log = createLog({ level: "info", format: "json" });
+    for (let n = 0; n < 5_000; n++) log.info("line", { count: n });
+    setTimeout(() => {
+      for (let n = 5_000; n < 5_100; n++) log.info("line", { count: n });
+      log.flush();
+      process.exit(0);
+    }, 300);
+  `;
+  const args = ["-C", "parley-source", "--input-type=module", "-e", program];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let text = "";
+  for await (const chunk of child.stderr) text += chunk;
+  const counts = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).count);
+  expect(counts).toEqual(Array.from({ length: 5_100 }, (_, n) => n));
 });

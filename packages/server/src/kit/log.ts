@@ -1,4 +1,7 @@
-import { type DestinationStream, destination, pino, stdTimeFunctions } from "pino";
+import { pino, stdTimeFunctions } from "pino";
+import { createLogOutput, type LogOutput } from "./log-output.ts";
+
+const STANDARD_ERROR = 2;
 
 export const logLevels = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -48,8 +51,8 @@ export function createLog(options: {
   secrets?: readonly (string | undefined)[];
   to?: { write(line: string): void };
 }): Log {
-  const direct = options.to ? undefined : destination({ dest: 2, sync: false });
-  const out = options.to ?? (direct as DestinationStream);
+  const direct = options.to ? undefined : createLogOutput(STANDARD_ERROR);
+  const out = options.to ?? (direct as LogOutput);
   const isText = options.format === "text";
   const logger = pino(
     {
@@ -80,7 +83,7 @@ export function createLog(options: {
       trace: writer("trace"),
       with: (fields) => over({ ...bound, ...fields }),
       flush() {
-        direct?.flushSync();
+        direct?.flush();
       },
     };
   };
