@@ -175,6 +175,24 @@ test("a link leads to where the server listens, and commands reach it there", as
   await server.kill("SIGTERM");
 });
 
+test("a new PARLEY_SECRET ends every session, and keys go on", async () => {
+  const startWith = (letter: string) =>
+    startServer({ dataDir: folder, env: { PARLEY_SECRET: letter.repeat(32) } });
+  const first = await startWith("a");
+  const { session } = await first
+    .client()
+    .users.create({ email: "ann@example.org", password: "long enough" });
+  const key = await first.client(session.access_token).keys.create({ name: "k" });
+  await first.kill("SIGTERM");
+  const second = await startWith("b");
+  const refused = { code: "unauthenticated" };
+  await expect(second.client(session.access_token).conversations.list()).rejects.toMatchObject(refused);
+  const refresh = { refresh_token: session.refresh_token as string };
+  await expect(second.client().sessions.refresh(refresh)).rejects.toMatchObject(refused);
+  expect((await second.client(key.secret).conversations.list()).items).toEqual([]);
+  await second.kill("SIGTERM");
+});
+
 test("sign-in-link says so where the server that has the folder does not answer", async () => {
   const server = await startServer({ dataDir: folder });
   const control = join(folder, "control.json");

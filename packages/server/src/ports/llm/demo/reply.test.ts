@@ -135,6 +135,7 @@ describe("it speaks as the character, out of the card", () => {
     ["Do you have a bicycle?", /I own a blue bicycle/],
     ["How old are you?", /I am forty-four/],
     ["Where are you?", /harvest/],
+    ["Where are we?", /harvest/],
     ["What are you like?", /wry, patient, curious/],
     ["Are you not afraid to be stung?", /We are colleagues/],
   ])("asked %j", (question, expected) => {

@@ -72,7 +72,8 @@ function answerTo(
   if (!asks(sentence)) return example;
   const recalled = memory.recall(sentence, before);
   if (recalled !== null) return recalled;
-  return example ?? (/\b(?:you|your|yourself)\b/i.test(sentence) ? persona.about(sentence) : null);
+  const isAboutHere = /\b(?:you|your|yourself)\b|\bwhere are we\b/i.test(sentence);
+  return example ?? (isAboutHere ? persona.about(sentence) : null);
 }
 
 function sumSaid(sum: Sum, by: string): string {
