@@ -39,6 +39,7 @@ function setUp() {
   connection.begin(
     {
       receive: (data) => void told.push(`receive ${data}`),
+      blocked: () => void told.push("blocked"),
       drained: () => void told.push("drained"),
       closed: () => void told.push("closed"),
     },
@@ -76,7 +77,7 @@ test("logs are read on only while less than half of that waits, and again once a
     await takeOne();
     expect(n).toBeLessThan(1_000);
   }
-  expect(told).toEqual(["drained"]);
+  expect(told).toEqual(["blocked", "drained"]);
 });
 
 test("a frame larger than all that goes to a client that reads", () => {

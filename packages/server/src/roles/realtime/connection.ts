@@ -82,6 +82,7 @@ export class Connection implements Peer {
     if (socket.write(frame) || this.#isBlocked || socket.writableLength < BLOCKED_BYTES) return;
     this.#isBlocked = true;
     this.#spareBytes = Math.max(SPARE_BYTES_MIN, BUFFERED_BYTES_MAX - socket.writableLength);
+    this.#session?.blocked();
   }
 
   isBlocked(): boolean {

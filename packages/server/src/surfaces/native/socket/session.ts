@@ -71,6 +71,11 @@ export class Session implements PeerSession, UserMember {
     }
   }
 
+  blocked(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.blocked();
+    this.#holdOrGoOn();
+  }
+
   drained(): void {
     for (const subscription of this.#subscriptions.values()) subscription.drained();
     this.#holdOrGoOn();
@@ -148,14 +153,9 @@ export class Session implements PeerSession, UserMember {
     }
     // From here on nothing waits, so that no turn starts unheard.
     this.#drop(conversation_id);
-    const subscription = new Subscription(conversation_id, this.#peer);
+    const subscription = new Subscription(conversation_id, this.#peer, () => this.#drop(conversation_id));
     this.#subscriptions.set(conversation_id, subscription);
-    subscription.leave = feeds.joinConversation(conversation_id, principal.userId, {
-      follow: (turnId, reader) => subscription.follow(turnId, reader),
-      broadcast: (frame) => subscription.broadcast(frame),
-      giveUp: () => subscription.giveUp(),
-      end: () => this.#drop(conversation_id),
-    });
+    subscription.place = feeds.joinConversation(conversation_id, principal.userId, subscription);
     if (id !== undefined) this.#write({ type: "ack", id });
     if (from?.reader) subscription.follow(from.position.turnId, from.reader);
     for (const log of underWay(conversation_id)) {
