@@ -21,6 +21,8 @@ export interface Running {
   readonly pid: number;
   /** CPU time of the process's threads and of what it started, in milliseconds. */
   cpuMs(): number;
+  /** Memory that is in use by the process, in MiB. */
+  residentMb(): number;
   send(message: object): void;
   /** The next message of the process that has this field. */
   receive(field: string): Promise<Record<string, unknown>>;
@@ -58,6 +60,7 @@ export function start({ args, env = {}, folder = dataFolder }: Start): Running {
   return {
     pid,
     cpuMs: () => cpuMsOf(pid),
+    residentMb: () => residentMbOf(pid),
     send: (message) => void child.send(message),
     receive: (field) =>
       new Promise((resolve, reject) => {
@@ -92,6 +95,9 @@ export function withTimeout<T>(work: Promise<T>, timeoutMs: number, sentence: st
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
+
+const residentMbOf = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024;
 
 function cpuMsOf(pid: number): number {
   const tasks = readdirSync(`/proc/${pid}/task`);

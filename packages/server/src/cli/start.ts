@@ -11,6 +11,7 @@ import { createLog, type Log } from "../kit/log.ts";
 import { openSecrets, type Secrets } from "../kit/secrets.ts";
 import { type StopReason, watchForStop } from "../kit/shutdown.ts";
 import { StartError } from "../kit/start-error.ts";
+import { capYoungHeap } from "../kit/young-heap.ts";
 import { codeIn, removeControl, writeControl } from "./control.ts";
 import { version } from "./version.ts";
 import { welcome } from "./welcome.ts";
@@ -35,6 +36,7 @@ export async function start(): Promise<number> {
   });
   // A stop waits on timers and files alone, which do not keep a process alive by themselves.
   const stayAlive = setInterval(() => {}, STAY_ALIVE_MS);
+  const stopCapping = capYoungHeap(systemClock);
   try {
     const opened = await openServer(config, log);
     const { server, url, dataDir } = opened;
@@ -49,6 +51,7 @@ export async function start(): Promise<number> {
     }
   } finally {
     clearInterval(stayAlive);
+    stopCapping();
     stop.close();
     log.flush();
   }

@@ -22,6 +22,8 @@ export interface Peer {
 /** What a surface makes of a peer. */
 export interface PeerSession {
   receive(data: Buffer, isBinary: boolean): void;
+  /** The peer has become blocked. */
+  blocked(): void;
   drained(): void;
   /** Called once, whoever closed it. */
   closed(): void;

@@ -272,8 +272,9 @@ describe("a stop", () => {
     const socket = await openSocket(stopping);
     await socket.ask({ type: "conversation.subscribe", conversation_id: id });
     const send = { type: "message.send", conversation_id: id, content: "Go on." };
+    const nth = upstream.calls.length + 1;
     await socket.ask({ ...send, client_message_id: "1" });
-    const model = await upstream.call(upstream.calls.length + 1);
+    const model = await upstream.call(nth);
     model.say("Almost ");
     await socket.frame("reply.delta");
     const ticket = await newTicket(stopping);

@@ -34,7 +34,7 @@ export interface TurnLog {
   /** Resolves when the turn has ended. */
   readonly ended: Promise<void>;
   /** Reads from a position, or from nothing. */
-  read(from: StreamPosition | null): TurnReader;
+  read(from: StreamPosition | null): ForkingReader;
 }
 
 export interface TurnReader {
@@ -45,6 +45,14 @@ export interface TurnReader {
   /** Called whenever there may be something new; one listener. */
   onNews(listener: () => void): void;
   close(): void;
+}
+
+/** A reader that can be doubled. */
+export interface ForkingReader extends TurnReader {
+  /** It is done without a closing event. */
+  isBrokenOff(): boolean;
+  /** Another one that goes on from the same place, also over a break. */
+  fork(): ForkingReader;
 }
 
 interface Attempt {
@@ -142,7 +150,7 @@ export function createTurnLog(turn: {
       wake();
     },
     ended,
-    read: (from) => createReader(of, from, state, news),
+    read: (from) => createReader(of, placeAt(from), state, news),
   };
   return log;
 }
@@ -203,23 +211,37 @@ interface LogState {
   breaks: number;
 }
 
+/** Where a reader stands. */
+interface Place {
+  hasStarted: boolean;
+  /** The attempt being read; null until its `reply.start` is due. */
+  reading: Attempt | null;
+  /** What the client was reading before, if it must be told that it is gone. */
+  before: StreamPosition | null;
+  position: number;
+  nextPiece: number;
+  nextClosing: number;
+  isStartDue: boolean;
+}
+
+const placeAt = (from: StreamPosition | null): Place => ({
+  hasStarted: false,
+  reading: null,
+  before: from,
+  position: 0,
+  nextPiece: 0,
+  nextClosing: 0,
+  isStartDue: false,
+});
+
 function createReader(
   of: { conversation_id: string; turn_id: string },
-  from: StreamPosition | null,
+  at: Place,
   state: LogState,
   news: Set<() => void>,
-): TurnReader {
-  let hasStarted = false;
-  /** The attempt being read; null until its `reply.start` is due. */
-  let reading: Attempt | null = null;
-  /** What the client was reading before, if it must be told that it is gone. */
-  let before: { epoch: number; offset: number; turnId: string } | null = from;
-  let position = 0;
-  let nextPiece = 0;
-  let nextClosing = 0;
-  let isStartDue = false;
+): ForkingReader {
   const breaksBefore = state.breaks;
-  let isDone = false;
+  let isDone = at.nextClosing > 0 && at.nextClosing === state.closing?.length;
   let listener: (() => void) | null = null;
 
   const reset = (attempt: Attempt, reason: ResetReason): TurnFrame => {
@@ -229,20 +251,20 @@ function createReader(
 
   /** Takes up an attempt: from the cursor where it fits, else from 0 with a reset. */
   const enter = (attempt: Attempt): TurnFrame | null => {
-    reading = attempt;
-    isStartDue = true;
-    position = 0;
-    nextPiece = 0;
-    const cursor = before;
-    before = null;
+    at.reading = attempt;
+    at.isStartDue = true;
+    at.position = 0;
+    at.nextPiece = 0;
+    const cursor = at.before;
+    at.before = null;
     if (!cursor) return null;
     if (cursor.turnId !== of.turn_id || cursor.epoch > attempt.epoch) return reset(attempt, "unknown_cursor");
     if (cursor.epoch < attempt.epoch) return reset(attempt, attempt.reason);
     if (cursor.offset > attempt.length || splitsPair(attempt, cursor.offset)) {
       return reset(attempt, "unknown_cursor");
     }
-    position = cursor.offset;
-    nextPiece = pieceAt(attempt, position);
+    at.position = cursor.offset;
+    at.nextPiece = pieceAt(attempt, at.position);
     return null;
   };
 
@@ -260,15 +282,15 @@ function createReader(
   };
 
   const delta = (attempt: Attempt): TurnFrame => {
-    const from = attempt.offsets[nextPiece] as number;
-    const piece = attempt.texts[nextPiece] as string;
-    nextPiece++;
-    const offset = position;
-    position = from + piece.length;
-    const isShared = offset === from && nextPiece === attempt.texts.length;
+    const from = attempt.offsets[at.nextPiece] as number;
+    const piece = attempt.texts[at.nextPiece] as string;
+    at.nextPiece++;
+    const offset = at.position;
+    at.position = from + piece.length;
+    const isShared = offset === from && at.nextPiece === attempt.texts.length;
     if (isShared && attempt.newest) return attempt.newest;
     const text = offset === from ? piece : piece.slice(offset - from);
-    const cursor = cursorAt(attempt.prefix, position);
+    const cursor = cursorAt(attempt.prefix, at.position);
     const frame: TurnFrame = {
       event: {
         type: "reply.delta",
@@ -285,8 +307,8 @@ function createReader(
   };
 
   const closingFrame = (closing: TurnFrame[]): TurnFrame => {
-    const frame = closing[nextClosing++] as TurnFrame;
-    isDone = nextClosing === closing.length;
+    const frame = closing[at.nextClosing++] as TurnFrame;
+    isDone = at.nextClosing === closing.length;
     if (isDone) news.delete(wakeMe);
     return frame;
   };
@@ -295,23 +317,23 @@ function createReader(
 
   const next = (): TurnFrame | null => {
     if (isDone || isBrokenOff() || !state.started) return null;
-    if (!hasStarted) {
-      hasStarted = true;
+    if (!at.hasStarted) {
+      at.hasStarted = true;
       return state.started;
     }
     const { attempt } = state;
     if (!attempt) return null;
-    if (reading !== attempt) {
-      if (reading) before = { turnId: of.turn_id, epoch: (reading as Attempt).epoch, offset: position };
+    if (at.reading !== attempt) {
+      if (at.reading) at.before = { turnId: of.turn_id, epoch: at.reading.epoch, offset: at.position };
       const announced = enter(attempt);
       if (announced) return announced;
     }
-    if (isStartDue) {
-      isStartDue = false;
+    if (at.isStartDue) {
+      at.isStartDue = false;
       // A turn that ended with nothing said has no reply to start.
       if (attempt.length > 0 || !state.closing) return start(attempt);
     }
-    if (nextPiece < attempt.texts.length) return delta(attempt);
+    if (at.nextPiece < attempt.texts.length) return delta(attempt);
     return state.closing ? closingFrame(state.closing) : null;
   };
 
@@ -319,6 +341,8 @@ function createReader(
   return {
     next,
     isDone: () => isDone || isBrokenOff(),
+    isBrokenOff,
+    fork: () => createReader(of, { ...at }, state, news),
     onNews(run) {
       listener = run;
       news.add(wakeMe);

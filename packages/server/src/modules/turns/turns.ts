@@ -13,7 +13,7 @@ import { parseCursor, type StreamPosition } from "./cursor.ts";
 import { createLanes, type LaneTurn, type TurnPlace } from "./lanes.ts";
 import { type CutReason, runTurn } from "./runner.ts";
 import { createSweep } from "./sweep.ts";
-import { createTurnLog, storedTurnLog, type TurnLog, type TurnReader } from "./turn-log.ts";
+import { createTurnLog, type ForkingReader, storedTurnLog, type TurnLog } from "./turn-log.ts";
 import type { TurnUses } from "./turn-uses.ts";
 import { createUnfinished } from "./unfinished.ts";
 import { untilStored } from "./until-stored.ts";
@@ -34,7 +34,7 @@ export interface Turns extends Api<typeof turns> {
   /** Throws `invalid_cursor` where the text cannot be a cursor. */
   checkCursor(after: string): void;
   /** The stream of a turn, from a cursor or from nothing; throws `not_found`, `invalid_cursor`. */
-  follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader>;
+  follow(turnId: string, after: string | null, principal: Principal): Promise<ForkingReader>;
   /**
    * The rest of the turn that a cursor points into; the reader is null where that is no turn of this
    * conversation. Throws `invalid_cursor`.
@@ -43,7 +43,7 @@ export interface Turns extends Api<typeof turns> {
     conversationId: string,
     after: string,
     principal: Principal,
-  ): Promise<{ position: StreamPosition; reader: TurnReader | null }>;
+  ): Promise<{ position: StreamPosition; reader: ForkingReader | null }>;
   /** Turns of a conversation that have started and not ended. Whose it is was checked by the caller. */
   underWay(conversationId: string): readonly TurnLog[];
   /**
@@ -264,7 +264,7 @@ export function createTurns(uses: TurnUses): Turns {
     return turn;
   };
 
-  async function follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader> {
+  async function follow(turnId: string, after: string | null, principal: Principal): Promise<ForkingReader> {
     const from = after === null ? null : readCursor(after);
     const turn = isId(turnId) ? await store.turn(turnId, principal.userId) : null;
     if (!turn) throw new Problem("not_found", "There is no such turn.");

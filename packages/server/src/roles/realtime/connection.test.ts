@@ -5,7 +5,7 @@ import type { Principal } from "@parley-chat/sdk/contract";
 import { expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import { textFrame } from "../../kit/web-socket-frames.ts";
-import { createConnection } from "./connection.ts";
+import { Connection } from "./connection.ts";
 
 /** I17. */
 const BUFFERED_BYTES_MAX = 256 * 1024;
@@ -34,11 +34,12 @@ function setUp() {
     terminate: () => void said.push("terminate"),
   });
   const request = { headers: {}, socket };
-  const connection = createConnection(webSocket as EventEmitter as WebSocket, request, {} as Principal, 0);
+  const connection = new Connection(webSocket as EventEmitter as WebSocket, request, {} as Principal, 0);
   const told: string[] = [];
   connection.begin(
     {
       receive: (data) => void told.push(`receive ${data}`),
+      blocked: () => void told.push("blocked"),
       drained: () => void told.push("drained"),
       closed: () => void told.push("closed"),
     },
@@ -48,82 +49,82 @@ function setUp() {
     waiting.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { ...connection, webSocket, socket, said, told, takeOne };
+  return { connection, webSocket, socket, said, told, takeOne };
 }
 
 test("a client that does not read costs at most 256 KiB, then is asked to connect again (I17)", () => {
-  const { peer, socket, said } = setUp();
+  const { connection, socket, said } = setUp();
   let count = 0;
   while (!said.includes("close 1013")) {
-    peer.write(frame);
+    connection.write(frame);
     expect(++count).toBeLessThan(1_000);
     expect(socket.writableLength).toBeLessThanOrEqual(BUFFERED_BYTES_MAX);
   }
   const held = socket.writableLength;
   expect(held).toBeGreaterThan(BUFFERED_BYTES_MAX / 2);
-  for (let n = 0; n < 100; n++) peer.write(frame);
+  for (let n = 0; n < 100; n++) connection.write(frame);
   expect(socket.writableLength).toBe(held);
   expect(said).toEqual(["close 1013"]);
 });
 
 test("logs are read on only while less than half of that waits, and again once all was taken", async () => {
-  const { peer, socket, told, takeOne } = setUp();
-  while (!peer.isBlocked()) peer.write(frame);
+  const { connection, socket, told, takeOne } = setUp();
+  while (!connection.isBlocked()) connection.write(frame);
   expect(socket.writableLength).toBeLessThanOrEqual(BUFFERED_BYTES_MAX / 2 + frame.length);
   await takeOne();
-  expect(peer.isBlocked()).toBe(true);
-  for (let n = 0; peer.isBlocked(); n++) {
+  expect(connection.isBlocked()).toBe(true);
+  for (let n = 0; connection.isBlocked(); n++) {
     await takeOne();
     expect(n).toBeLessThan(1_000);
   }
-  expect(told).toEqual(["drained"]);
+  expect(told).toEqual(["blocked", "drained"]);
 });
 
 test("a frame larger than all that goes to a client that reads", () => {
-  const { peer, said } = setUp();
-  peer.write(textFrame("x".repeat(2 * BUFFERED_BYTES_MAX)));
+  const { connection, said } = setUp();
+  connection.write(textFrame("x".repeat(2 * BUFFERED_BYTES_MAX)));
   expect(said).toEqual([]);
 });
 
 test("a long reply at its end leaves room for frames that come beside it", () => {
-  const { peer, socket, said } = setUp();
-  peer.write(textFrame("x".repeat(2 * BUFFERED_BYTES_MAX)));
+  const { connection, socket, said } = setUp();
+  connection.write(textFrame("x".repeat(2 * BUFFERED_BYTES_MAX)));
   const before = socket.writableLength;
-  while (said.length === 0) peer.write(frame);
+  while (said.length === 0) connection.write(frame);
   expect(socket.writableLength - before).toBeGreaterThan(60 * 1024);
   expect(socket.writableLength - before).toBeLessThanOrEqual(64 * 1024);
 });
 
 test("a socket that says nothing from one beat to the next is ended", async () => {
-  const { beat, webSocket, said } = setUp();
-  beat();
+  const { connection, webSocket, said } = setUp();
+  connection.beat();
   webSocket.emit("pong");
-  beat();
+  connection.beat();
   webSocket.emit("message", Buffer.from("any"), false);
-  beat();
+  connection.beat();
   expect(said).toEqual([]);
-  beat();
+  connection.beat();
   expect(said).toEqual(["terminate"]);
 });
 
 test("a slow client that takes some of what waits lives on without an answer to pings", async () => {
-  const { beat, peer, said, takeOne } = setUp();
-  while (!peer.isBlocked()) peer.write(frame);
-  beat();
+  const { connection, said, takeOne } = setUp();
+  while (!connection.isBlocked()) connection.write(frame);
+  connection.beat();
   for (let n = 0; n < 5; n++) {
     await takeOne();
-    beat();
+    connection.beat();
   }
   expect(said).toEqual([]);
-  beat();
+  connection.beat();
   expect(said).toEqual(["terminate"]);
 });
 
 test("from a close on nothing comes in or goes out, and the session hears of the end once", () => {
-  const { close, peer, socket, webSocket, told, said } = setUp();
-  close(1008, "unauthenticated");
-  close(1012, "again");
-  peer.write(frame);
+  const { connection, socket, webSocket, told, said } = setUp();
+  connection.close(1008, "unauthenticated");
+  connection.close(1012, "again");
+  connection.write(frame);
   webSocket.emit("message", Buffer.from("late"), false);
   expect(socket.writableLength).toBe(0);
   webSocket.emit("close");

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { closeCodes, Principal } from "@parley-chat/sdk/contract";
-import type { RawData, WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { pingFrame } from "../../kit/web-socket-frames.ts";
 import type { Peer, PeerSession } from "../../surfaces/peer.ts";
 
@@ -13,108 +14,121 @@ const SPARE_BYTES_MIN = 64 * 1024;
 /** How long a client may take to answer a close. */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
-export interface Connection {
-  readonly peer: Peer;
-  readonly openedTick: number;
-  /** `onClosed` is called once, after the session was told. */
-  begin(session: PeerSession, onClosed: () => void): void;
-  /** Pings; ends a socket that since the last time neither said anything nor took any of what waits for it. */
-  beat(): void;
-  /** From now on no frame goes either way, but the close itself. */
-  close(code: keyof typeof closeCodes, reason: string): void;
-}
-
 /**
  * One socket: what comes in is read by the library; what goes out is written here, as whole frames
- * straight to the connection, so that one buffer serves all sockets.
+ * straight to the connection, so that one buffer serves all sockets. Of these there may be many
+ * thousands, so it holds little and no request.
  */
-export function createConnection(
-  webSocket: WebSocket,
-  request: Pick<IncomingMessage, "headers" | "socket">,
-  principal: Principal,
-  openedTick: number,
-): Connection {
-  const { socket } = request;
-  let session: PeerSession | null = null;
-  let isBlocked = false;
-  let isClosing = false;
-  let isAlive = true;
-  let takenBytes = 0;
-  let spareBytes = 0;
+export class Connection implements Peer {
+  readonly principal: Principal;
+  readonly userAgent: string;
+  readonly address: string;
+  readonly openedTick: number;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  #session: PeerSession | null = null;
+  #isBlocked = false;
+  #isClosing = false;
+  #isAlive = true;
+  #takenBytes = 0;
+  #spareBytes = 0;
 
-  const close: Connection["close"] = (code, reason) => {
-    if (isClosing) return;
-    isClosing = true;
-    webSocket.resume();
-    webSocket.close(code, reason);
-  };
-  const giveUp = () => close(1013, "reads too slowly");
+  constructor(
+    webSocket: WebSocket,
+    request: Pick<IncomingMessage, "headers" | "socket">,
+    principal: Principal,
+    openedTick: number,
+  ) {
+    this.#webSocket = webSocket;
+    this.#socket = request.socket;
+    this.principal = principal;
+    this.userAgent = (request.headers["user-agent"] ?? "").slice(0, 512);
+    this.address = request.socket.remoteAddress ?? "";
+    this.openedTick = openedTick;
+  }
 
-  const peer: Peer = {
-    principal,
-    userAgent: (request.headers["user-agent"] ?? "").slice(0, 512),
-    address: socket.remoteAddress ?? "",
-    write(frame) {
-      if (isClosing) return;
-      if (isBlocked) {
-        spareBytes -= frame.length;
-        if (spareBytes < 0) return giveUp();
-      }
-      if (socket.write(frame) || isBlocked || socket.writableLength < BLOCKED_BYTES) return;
-      isBlocked = true;
-      spareBytes = Math.max(SPARE_BYTES_MIN, BUFFERED_BYTES_MAX - socket.writableLength);
-    },
-    isBlocked: () => isBlocked || isClosing,
-    pause: () => {
-      if (!isClosing) webSocket.pause();
-    },
-    resume: () => {
-      if (!isClosing) webSocket.resume();
-    },
-    giveUp,
-  };
+  /** `onClosed` is called once, after the session was told. */
+  begin(session: PeerSession, onClosed: (connection: Connection) => void): void {
+    this.#session = session;
+    this.#webSocket.on("message", (data, isBinary) => {
+      this.#isAlive = true;
+      if (!this.#isClosing) session.receive(data as Buffer, isBinary);
+    });
+    this.#webSocket.on("pong", () => {
+      this.#isAlive = true;
+    });
+    // What is wrong with the protocol the library answers with a close of its own.
+    this.#webSocket.on("error", () => {
+      this.#isClosing = true;
+    });
+    this.#webSocket.on("close", () => {
+      this.#isClosing = true;
+      session.closed();
+      onClosed(this);
+    });
+    this.#socket.on("drain", () => this.#drained());
+  }
 
-  return {
-    peer,
-    openedTick,
-    begin(opened, onClosed) {
-      session = opened;
-      webSocket.on("message", (data: RawData, isBinary) => {
-        isAlive = true;
-        if (!isClosing) opened.receive(data as Buffer, isBinary);
-      });
-      webSocket.on("pong", () => {
-        isAlive = true;
-      });
-      // What is wrong with the protocol the library answers with a close of its own.
-      webSocket.on("error", () => {
-        isClosing = true;
-      });
-      webSocket.on("close", () => {
-        isClosing = true;
-        opened.closed();
-        onClosed();
-      });
-      socket.on("drain", () => {
-        if (!isBlocked) return;
-        isBlocked = false;
-        if (!isClosing) session?.drained();
-      });
-    },
-    beat() {
-      if (isClosing) return;
-      const before = takenBytes;
-      takenBytes = socket.bytesWritten - socket.writableLength;
-      // A slow client cannot answer a ping that waits behind what it has yet to read.
-      const isReading = isBlocked && takenBytes > before;
-      if (!isAlive && !isReading) {
-        isClosing = true;
-        webSocket.terminate();
+  write(frame: Buffer): void {
+    if (this.#isClosing) return;
+    if (this.#isBlocked) {
+      this.#spareBytes -= frame.length;
+      if (this.#spareBytes < 0) {
+        this.giveUp();
         return;
       }
-      isAlive = false;
-      if (!isBlocked) socket.write(pingFrame);
-    },
-    close,
-  };
+    }
+    const socket = this.#socket;
+    if (socket.write(frame) || this.#isBlocked || socket.writableLength < BLOCKED_BYTES) return;
+    this.#isBlocked = true;
+    this.#spareBytes = Math.max(SPARE_BYTES_MIN, BUFFERED_BYTES_MAX - socket.writableLength);
+    this.#session?.blocked();
+  }
+
+  isBlocked(): boolean {
+    return this.#isBlocked || this.#isClosing;
+  }
+
+  pause(): void {
+    if (!this.#isClosing) this.#webSocket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isClosing) this.#webSocket.resume();
+  }
+
+  giveUp(): void {
+    this.close(1013, "reads too slowly");
+  }
+
+  /** From now on no frame goes either way, but the close itself. */
+  close(code: keyof typeof closeCodes, reason: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#webSocket.resume();
+    this.#webSocket.close(code, reason);
+  }
+
+  /** Pings; ends a socket that since the last time neither said anything nor took any of what waits for it. */
+  beat(): void {
+    if (this.#isClosing) return;
+    const socket = this.#socket;
+    const before = this.#takenBytes;
+    this.#takenBytes = socket.bytesWritten - socket.writableLength;
+    // A slow client cannot answer a ping that waits behind what it has yet to read.
+    const isReading = this.#isBlocked && this.#takenBytes > before;
+    if (!this.#isAlive && !isReading) {
+      this.#isClosing = true;
+      this.#webSocket.terminate();
+      return;
+    }
+    this.#isAlive = false;
+    if (!this.#isBlocked) socket.write(pingFrame);
+  }
+
+  #drained(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    if (!this.#isClosing) this.#session?.drained();
+  }
 }

@@ -2,11 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Principal, realtimeSocket } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import type { ServerOptions, WebSocketServer } from "ws";
+import type { ServerOptions, WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../../kit/clock.ts";
 import { answerRaw, requestIdOf } from "../../kit/raw-answer.ts";
 import type { Peer, PeerSession } from "../../surfaces/peer.ts";
-import { CLOSE_TIMEOUT_MS, type Connection, createConnection } from "./connection.ts";
+import { CLOSE_TIMEOUT_MS, Connection } from "./connection.ts";
 
 const TICK_MS = 1_000;
 /** A socket is pinged so often; one that said nothing from one ping to the next is dead. */
@@ -58,7 +58,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
     for (const same of byCredential.values()) {
       const [first] = same;
       if (!first) continue;
-      uses.isAlive(first.peer.principal).then(
+      uses.isAlive(first.principal).then(
         (isAlive) => {
           if (!isAlive) for (const connection of [...same]) connection.close(1008, "unauthenticated");
         },
@@ -96,11 +96,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
       webSockets ??= loadWebSockets();
       const server = await webSockets;
       socket.off("error", ignore);
-      server.handleUpgrade(request, socket, head, (webSocket) => {
-        const connection = createConnection(webSocket, request, principal, ticks);
-        register(connection);
-        connection.begin(uses.open(connection.peer), () => forget(connection));
-      });
+      server.handleUpgrade(request, socket, head, (webSocket) => adopt(webSocket, request, principal));
     } catch (error) {
       const problem = Problem.from(error);
       const id = requestIdOf(request.headers);
@@ -110,18 +106,20 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
     }
   }
 
-  function register(connection: Connection): void {
-    const { userId, credential } = connection.peer.principal;
+  function adopt(webSocket: WebSocket, request: IncomingMessage, principal: Principal): void {
+    const connection = new Connection(webSocket, request, principal, ticks);
+    const { userId, credential } = principal;
     connections.add(connection);
     byUser.set(userId, (byUser.get(userId) ?? 0) + 1);
     const same = byCredential.get(credential.id);
     if (same) same.add(connection);
     else byCredential.set(credential.id, new Set([connection]));
     uses.openSockets.opened();
+    connection.begin(uses.open(connection), forget);
   }
 
   function forget(connection: Connection): void {
-    const { userId, credential } = connection.peer.principal;
+    const { userId, credential } = connection.principal;
     connections.delete(connection);
     const left = (byUser.get(userId) ?? 1) - 1;
     if (left > 0) byUser.set(userId, left);

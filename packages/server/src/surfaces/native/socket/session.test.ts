@@ -25,7 +25,7 @@ function setUp() {
       joinUser: () => () => joined.splice(joined.indexOf("user"), 1),
       joinConversation(id: string) {
         joined.push(id);
-        return () => void joined.splice(joined.indexOf(id), 1);
+        return { leave: () => void joined.splice(joined.indexOf(id), 1), fallBehind() {} };
       },
     },
     resume: async () => ({ position: {}, reader: null }),

@@ -1,4 +1,9 @@
-import { type ClientFrame, clientFrames, type SignedInContext } from "@parley-chat/sdk/contract";
+import {
+  type ClientFrame,
+  clientFrames,
+  type Principal,
+  type SignedInContext,
+} from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { isId, newId } from "../../../kit/ids.ts";
 import { readJsonBody } from "../../../kit/json-body.ts";
@@ -9,6 +14,7 @@ import type { Peer, PeerSession } from "../../peer.ts";
 import { lazyValidator, type Validator } from "../validator.ts";
 import type { SocketUses } from "./sockets.ts";
 import { Subscription } from "./subscription.ts";
+import type { UserMember } from "./user-feed.ts";
 
 /** Frames of one socket that may be worked on at once; the rest waits in the client. */
 const IN_FLIGHT_MAX = 32;
@@ -19,7 +25,7 @@ const validators = Object.fromEntries(
 ) as Readonly<Record<string, Validator>>;
 
 /** One socket's side of the native API: frames in, the same module calls as over HTTP, frames out. */
-export class Session implements PeerSession {
+export class Session implements PeerSession, UserMember {
   readonly #peer: Peer;
   readonly #uses: SocketUses;
   readonly #subscriptions = new Map<string, Subscription>();
@@ -33,13 +39,23 @@ export class Session implements PeerSession {
   constructor(peer: Peer, uses: SocketUses) {
     this.#peer = peer;
     this.#uses = uses;
-    const { principal, userAgent } = peer;
-    this.#leaveUser = uses.feeds.joinUser(principal.userId, {
-      principal,
-      userAgent,
-      broadcast: (frame) => peer.write(frame),
-      giveUp: () => peer.giveUp(),
-    });
+    this.#leaveUser = uses.feeds.joinUser(peer.principal.userId, this);
+  }
+
+  get principal(): Principal {
+    return this.#peer.principal;
+  }
+
+  get userAgent(): string {
+    return this.#peer.userAgent;
+  }
+
+  broadcast(frame: Buffer): void {
+    this.#peer.write(frame);
+  }
+
+  giveUp(): void {
+    this.#peer.giveUp();
   }
 
   receive(data: Buffer, isBinary: boolean): void {
@@ -53,6 +69,11 @@ export class Session implements PeerSession {
     } catch (error) {
       this.#refuse(id ?? (isBinary ? undefined : readId(data)), error);
     }
+  }
+
+  blocked(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.blocked();
+    this.#holdOrGoOn();
   }
 
   drained(): void {
@@ -132,14 +153,9 @@ export class Session implements PeerSession {
     }
     // From here on nothing waits, so that no turn starts unheard.
     this.#drop(conversation_id);
-    const subscription = new Subscription(conversation_id, this.#peer);
+    const subscription = new Subscription(conversation_id, this.#peer, () => this.#drop(conversation_id));
     this.#subscriptions.set(conversation_id, subscription);
-    subscription.leave = feeds.joinConversation(conversation_id, principal.userId, {
-      follow: (turnId, reader) => subscription.follow(turnId, reader),
-      broadcast: (frame) => subscription.broadcast(frame),
-      giveUp: () => subscription.giveUp(),
-      end: () => this.#drop(conversation_id),
-    });
+    subscription.place = feeds.joinConversation(conversation_id, principal.userId, subscription);
     if (id !== undefined) this.#write({ type: "ack", id });
     if (from?.reader) subscription.follow(from.position.turnId, from.reader);
     for (const log of underWay(conversation_id)) {

@@ -1,8 +1,8 @@
 import { failpoint } from "../../../kit/failpoint.ts";
-import { textFrame } from "../../../kit/web-socket-frames.ts";
-import type { TurnFrame, TurnReader } from "../../../modules/turns/turn-log.ts";
+import type { ForkingReader } from "../../../modules/turns/turn-log.ts";
 import type { Peer } from "../../peer.ts";
-import { eventJson } from "../event-json.ts";
+import type { FeedPlace } from "./feeds.ts";
+import { bytesOf } from "./turn-group.ts";
 
 /**
  * Turns of one conversation that a slow socket may be behind with: each is kept in memory for as long as
@@ -10,39 +10,36 @@ import { eventJson } from "../event-json.ts";
  */
 const TURNS_BEHIND_MAX = 8;
 
-/** The frame of an event, built once for all sockets. */
-function bytesOf(frame: TurnFrame): Buffer {
-  frame.bytes ??= textFrame(eventJson(frame.event));
-  return frame.bytes;
-}
-
 /**
- * What one socket hears of one conversation: the turns that it reads, each from a position of its own,
- * and the frames that are written to all. A slow socket holds positions, not a buffer.
+ * What one socket hears of one conversation: what is written to all, and the turns that it reads by
+ * itself, because it came later or could not keep up. A slow socket holds positions, not a buffer.
  */
 export class Subscription {
   readonly conversationId: string;
-  readonly #peer: Peer;
+  readonly gone: () => void;
+  readonly peer: Peer;
   /** By turn, in the order in which they are read. */
-  readonly #readers = new Map<string, TurnReader>();
-  /** Ends it at the feed; set when it has joined. */
-  leave: () => void = () => {};
+  readonly #readers = new Map<string, ForkingReader>();
+  /** Its place at the feed; set when it has joined. */
+  place: FeedPlace | null = null;
   #isOver = false;
 
-  constructor(conversationId: string, peer: Peer) {
+  /** `onGone` is called when the conversation is no more. */
+  constructor(conversationId: string, peer: Peer, onGone: () => void) {
     this.conversationId = conversationId;
-    this.#peer = peer;
+    this.peer = peer;
+    this.gone = onGone;
   }
 
   /** Reads a turn from here on, unless it is being read. */
-  follow(turnId: string, reader: TurnReader): void {
+  follow(turnId: string, reader: ForkingReader): void {
     if (this.#isOver || this.#readers.has(turnId)) {
       reader.close();
       return;
     }
-    if (this.#readers.size >= TURNS_BEHIND_MAX && this.#peer.isBlocked()) {
+    if (this.#readers.size >= TURNS_BEHIND_MAX && this.peer.isBlocked()) {
       reader.close();
-      this.#peer.giveUp();
+      this.peer.giveUp();
       return;
     }
     this.#readers.set(turnId, reader);
@@ -50,8 +47,9 @@ export class Subscription {
     this.#pump(turnId, reader);
   }
 
-  broadcast(frame: Buffer): void {
-    this.#peer.write(frame);
+  /** The socket takes no more for now. */
+  blocked(): void {
+    this.place?.fallBehind();
   }
 
   /** The socket takes more again. */
@@ -59,20 +57,15 @@ export class Subscription {
     for (const [turnId, reader] of this.#readers) this.#pump(turnId, reader);
   }
 
-  /** So much news wait that some would have to be dropped. */
-  giveUp(): void {
-    this.#peer.giveUp();
-  }
-
   end(): void {
     this.#isOver = true;
-    this.leave();
+    this.place?.leave();
     for (const reader of this.#readers.values()) reader.close();
     this.#readers.clear();
   }
 
-  #pump(turnId: string, reader: TurnReader): void {
-    const peer = this.#peer;
+  #pump(turnId: string, reader: ForkingReader): void {
+    const peer = this.peer;
     while (!peer.isBlocked()) {
       const frame = reader.next();
       if (!frame) break;
@@ -83,5 +76,7 @@ export class Subscription {
     if (!reader.isDone()) return;
     reader.close();
     this.#readers.delete(turnId);
+    // A socket has pings of its own: it can wait over a break without a sign.
+    if (reader.isBrokenOff()) this.follow(turnId, reader.fork());
   }
 }
