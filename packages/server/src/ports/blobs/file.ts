@@ -25,7 +25,8 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
 
   async function store(hash: string, bytes: Uint8Array): Promise<void> {
     const path = pathOf(hash);
-    if (await touch(path, clock.now())) return;
+    // What is there may be from a put that failed before its name was durable.
+    if (await touch(path, clock.now())) return sync(dirname(path));
     const draft = join(folder, DRAFTS, String(++drafts));
     try {
       await writeSynced(draft, bytes, clock.now());
