@@ -169,6 +169,7 @@ export async function compose(
     characterForTurn: characters.visibleTo,
     characterVersion: async (id) => (await characters.forTurn(id))?.version ?? null,
     displayName: users.displayName,
+    isOwner: users.isOwner,
     chooseModel: models.choose,
     estimateTokens,
     calibration,

@@ -167,5 +167,6 @@ export function createJsonScreen({ out, err }: Outputs): Screen {
 function contentOf(message: Message): string {
   if (message.deleted_at !== undefined) return "(deleted)";
   if (message.status === "failed") return "(no reply)";
-  return message.status === "incomplete" ? `${message.content} (broken off)` : message.content;
+  if (message.status !== "incomplete") return message.content;
+  return `${message.content} (${message.finish_reason === "stopped" ? "stopped" : "broken off"})`;
 }

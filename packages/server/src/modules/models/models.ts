@@ -1,6 +1,7 @@
 import type { Api, Model, models } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
+import { problemForGuests } from "../../kit/provider-problem.ts";
 import type { Llm } from "../../ports/llm/llm.ts";
 import { type Candidate, createProvider, type Provider } from "./provider.ts";
 
@@ -196,11 +197,12 @@ export function createModels(uses: ModelsUses): Models {
 
     windowTokens: (model) => estimatedWindow(current, model),
 
-    async list() {
+    async list(_, { principal }) {
       const provider = await inUse();
       await knowList(provider, true);
       const byDefault = defaultOf(provider);
-      if (byDefault === undefined && provider.failure) throw provider.failure;
+      if (byDefault === undefined && provider.failure)
+        throw principal.role === "owner" ? provider.failure : problemForGuests(provider.failure);
       const ids = (provider.list ?? []).map(({ id }) => id);
       if (byDefault !== undefined && !ids.includes(byDefault)) ids.unshift(byDefault);
       const items = ids.map(

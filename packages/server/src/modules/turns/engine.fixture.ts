@@ -77,6 +77,7 @@ function engineOn(store: MessageStore, clock: ManualClock, more: Partial<TurnUse
     characterForTurn: async () => ({ ...echo, version: 1, isDeleted: false }),
     characterVersion: async () => 1,
     displayName: async () => "Ann",
+    isOwner: async () => false,
     chooseModel: async () => ({ llm: modelOf(calls), model: "m", contextTokens: 8_000 }),
     estimateTokens: (text) => Math.ceil(text.length / 4),
     calibration: { learn() {} },

@@ -1,5 +1,6 @@
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { failpoint } from "../../kit/failpoint.ts";
+import { documentForGuests } from "../../kit/provider-problem.ts";
 import { sha256Hex } from "../../kit/text.ts";
 import type { LlmEnd } from "../../ports/llm/llm.ts";
 import type { AttemptRecord, Claim, Outcome } from "../../ports/message-store/message-store.ts";
@@ -31,6 +32,19 @@ interface Prepared extends ChosenModel {
  * which it tells by `onEpoch`.
  */
 export async function runTurn(
+  uses: TurnUses,
+  claim: Claim,
+  log: TurnLog,
+  signal: AbortSignal,
+  onEpoch: (epoch: number) => void,
+): Promise<RunResult> {
+  const result = await makeReply(uses, claim, log, signal, onEpoch);
+  if (result.kind !== "outcome" || !result.outcome.problem || (await uses.isOwner(claim.userId)))
+    return result;
+  return { ...result, outcome: { ...result.outcome, problem: documentForGuests(result.outcome.problem) } };
+}
+
+async function makeReply(
   uses: TurnUses,
   claim: Claim,
   log: TurnLog,

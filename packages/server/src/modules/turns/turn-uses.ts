@@ -36,6 +36,8 @@ export interface TurnUses {
   characterForTurn(characterId: string, userId: string): Promise<TurnCharacter | null>;
   characterVersion(characterId: string): Promise<number | null>;
   displayName(userId: string): Promise<string>;
+  /** Who runs the server: hears of a provider's failure with its address and settings. */
+  isOwner(userId: string): Promise<boolean>;
   chooseModel(model: string | undefined): Promise<ChosenModel>;
   estimateTokens(text: string): number;
   /** Hears what the provider counted, beside our estimate. */

@@ -41,6 +41,8 @@ export interface Accounts {
   /** Throws `StartError` where the address belongs to another account. */
   ensureOwner(): Promise<string>;
   displayName(userId: string): Promise<string>;
+  /** False also for who is not there. */
+  isOwner(userId: string): Promise<boolean>;
   sweep(): Promise<void>;
 }
 
@@ -188,6 +190,11 @@ export function createAccounts(
       known.get(userId).then(
         (user) => user.display_name,
         () => "",
+      ),
+    isOwner: (userId) =>
+      known.get(userId).then(
+        (user) => user.role === "owner",
+        () => false,
       ),
     async sweep() {
       const now = clock.now();

@@ -34,6 +34,7 @@ export interface Users {
   readonly createSignInCode: Sessions["createSignInCode"];
   /** Empty where there is none. */
   readonly displayName: Accounts["displayName"];
+  readonly isOwner: Accounts["isOwner"];
   /** Drops what is outdated and finishes erasures that were cut short; at start and every minute. */
   readonly sweep: Accounts["sweep"];
   close(): void;
@@ -81,6 +82,7 @@ export function createUsers(options: {
     ensureOwner: accounts.ensureOwner,
     createSignInCode: sessions.createSignInCode,
     displayName: accounts.displayName,
+    isOwner: accounts.isOwner,
     sweep: accounts.sweep,
     close() {
       authenticator.close();
