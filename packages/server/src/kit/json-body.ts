@@ -13,7 +13,8 @@ export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
   const text = raw.toString("utf8");
-  if (scanJson(raw, { depth: DEPTH_MAX }).depth > DEPTH_MAX) {
+  const mayBeDeep = raw.length > DEPTH_MAX;
+  if (mayBeDeep && scanJson(raw, { depth: DEPTH_MAX }).depth > DEPTH_MAX) {
     throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
   }
   const value = parse(text);

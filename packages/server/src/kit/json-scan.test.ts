@@ -4,7 +4,9 @@ import { scanJson } from "./json-scan.ts";
 const scan = (value: unknown, most = {}) => scanJson(Buffer.from(JSON.stringify(value)), most);
 
 test("depth, parts and different names are counted outside texts", () => {
-  expect(scan({ a: [{ b: 1 }, { b: 2 }], 'c"[{,:': "[[[,,,:::" })).toEqual({ depth: 3, parts: 6, names: 3 });
+  const value = { a: [{ b: 1 }, { b: 2 }], 'c"[{,:': "[[[,,,:::" };
+  expect(scan(value, { names: 100 })).toEqual({ depth: 3, parts: 6, names: 3 });
+  expect(scan(value)).toMatchObject({ depth: 3, parts: 6 });
   expect(scan("[[[")).toEqual({ depth: 0, parts: 0, names: 0 });
 });
 

@@ -11,10 +11,13 @@ export interface JsonScan {
 const SLOTS = 1 << 16;
 const HASHED_BYTES = 32;
 
-/** Counts what stands outside texts; stops where there is more than asked for. Checks nothing else. */
+/**
+ * Counts what stands outside texts; stops where there is more than asked for. Checks nothing else. Names
+ * are counted only where there is a most of them, for their table costs more than a small body.
+ */
 export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonScan {
   const { depth: depthMax = Infinity, parts: partsMax = Infinity, names: namesMax = Infinity } = most;
-  const seen = new Uint8Array(SLOTS);
+  const seen = most.names === undefined ? null : new Uint8Array(SLOTS);
   const scan = { depth: 0, parts: 0, names: 0 };
   let depth = 0;
   let textStart = 0;
@@ -39,6 +42,7 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonScan {
         scan.parts++;
         break;
       case 0x3a: {
+        if (!seen) break;
         const slot = hashOf(raw, textStart, textEnd) % SLOTS;
         if (seen[slot] === 0) scan.names++;
         seen[slot] = 1;
