@@ -38,7 +38,7 @@ const environment = (env: Record<string, string> = {}) => ({
 
 /** Runs a command to its end, in a folder of its own. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const options = { cwd: folder, env: environment(env), encoding: "utf8", timeout: 25_000 } as const;
+  const options = { cwd: folder, env: environment(env), encoding: "utf8", timeout: 60_000 } as const;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["-C", "parley-source", main, ...args],
@@ -310,7 +310,7 @@ async function portOf(child: ChildProcess): Promise<number> {
   child.stdout?.on("data", (chunk: Buffer) => {
     stdout += chunk;
   });
-  await expect.poll(() => stdout, { timeout: 20_000 }).toContain("Ctrl-C");
+  await expect.poll(() => stdout, { timeout: 60_000 }).toContain("Ctrl-C");
   return Number(/localhost:(\d+)/.exec(stdout)?.[1]);
 }
 
@@ -322,7 +322,7 @@ const expectGone = (port: number) =>
           () => "there",
           () => "gone",
         ),
-      { timeout: 15_000 },
+      { timeout: 60_000 },
     )
     .toBe("gone");
 

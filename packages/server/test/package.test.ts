@@ -111,7 +111,7 @@ async function start(command: string, args: string[]) {
   const exited = once(child, "exit");
   try {
     await expect
-      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 20_000 })
+      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 60_000 })
       .toContain("Ctrl-C");
   } catch (error) {
     child.kill("SIGKILL");
@@ -145,7 +145,7 @@ test.skipIf(!hasTerminal)(
     const { child, stdout, exited } = await start("script", ["-qfec", `exec ${parley()} start`, "/dev/null"]);
     const line = stdout.split(/\r?\n/).find((text) => text.includes("curl")) ?? "";
     const paste = (shell: string) =>
-      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
+      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 60_000 });
     const first = paste("sh");
     const second = paste("sh");
     child.stdin.write("\u0003");

@@ -98,7 +98,8 @@ test("a key works while it has not expired, and no more once it has", async () =
   expect((await ann.client.keys.list()).items.find(({ id }) => id === long.id)?.expires_at).toBe(
     long.expires_at,
   );
-  const short = await expiringIn(3_000);
+  // A machine that is too slow for the first gets the second.
+  const short = await expiringIn(2_000).catch(() => expiringIn(20_000));
   await until(() => Date.now() > Date.parse(short.expires_at as string));
   expect(await statusOf(short.secret)).toBe(401);
   for (const past of [new Date(Date.now() - 1_000).toISOString(), "tomorrow", "2027-01-01"]) {

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 const shell = async (script: string) =>
-  (await run("sh", ["-euc", script], { cwd: folder, timeout: 20_000 })).stdout;
+  (await run("sh", ["-euc", script], { cwd: folder, timeout: 60_000 })).stdout;
 const block = (holding: string) => {
   const found = blocks.find(({ text }) => text.includes(holding));
   if (!found) throw new Error(`the README has no block with ${holding}`);
@@ -80,7 +80,7 @@ test("the TypeScript of the README passes the strict compiler and prints a reply
   );
   expect(compiled.stdout).toBe("");
   const args = ["-C", "parley-source", join(folder, "src", "chat.ts")];
-  const { stdout } = await run(process.execPath, args, { timeout: 20_000 });
+  const { stdout } = await run(process.execPath, args, { timeout: 60_000 });
   expect(stdout.length).toBeGreaterThan(10);
 });
 

@@ -126,7 +126,7 @@ describe("I13: what ends a credential ends it everywhere, open streams too", () 
     expect(await short.over).not.toContain("turn.completed");
     expect(await statusOf(short.secret)).toBe(401);
     model.finish();
-  }, 90_000);
+  });
 
   test("erasure, which stops what is running as well", async () => {
     const streams = [await openStream(key.secret), await openStream(ann.token)];

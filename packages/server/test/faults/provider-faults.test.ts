@@ -11,10 +11,10 @@ import { until, within } from "./until.ts";
 const KEY = "sk-upstream-canary";
 /** Small enough for a test, large enough for a busy machine to answer in time. */
 const TIMERS = {
-  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "1500",
-  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "1500",
-  PARLEY_LLM_IDLE_TIMEOUT_MS: "3000",
-  PARLEY_LLM_CALL_TIMEOUT_MS: "10000",
+  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "4000",
+  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "4000",
+  PARLEY_LLM_IDLE_TIMEOUT_MS: "6000",
+  PARLEY_LLM_CALL_TIMEOUT_MS: "20000",
 };
 
 /** Waits until what was written has left for the other side. */

@@ -54,5 +54,5 @@ journey(
     expect(turns.filter(({ status }) => status === "completed").length).toBeGreaterThan(10);
     expect(history.sends.filter(({ ok }) => ok === null).length).toBeGreaterThan(0);
   },
-  120_000,
+  300_000,
 );

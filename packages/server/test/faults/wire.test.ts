@@ -219,11 +219,11 @@ journey(
     const { turn } = await send(server, id);
     const stream = openStream(server, turn.id);
     const call = await upstream.call(1);
-    await until("a keep-alive", () => stream.comments.length > 0, 30_000);
+    await until("a keep-alive", () => stream.comments.length > 0, 60_000);
     call.say("Awake.");
     call.finish();
     await within("the end of the stream", stream.closed);
     expect([stream.screen.text, stream.screen.violations]).toEqual(["Awake.", []]);
   },
-  60_000,
+  120_000,
 );

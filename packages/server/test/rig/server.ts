@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@parley-chat/sdk";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const READY_MS_MAX = 20_000;
+const READY_MS_MAX = 60_000;
 
 export interface ServerOptions {
   /** The data folder of an earlier start, to go on with it. */

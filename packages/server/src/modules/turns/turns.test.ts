@@ -156,6 +156,21 @@ test("a start takes up every turn that has not ended, page by page, and lets oth
   expect(between).toBeGreaterThanOrEqual(pages - 1);
 });
 
+test("a start takes up at once what a killed process of the same place held, without waiting for its lease (I4)", async () => {
+  const engine = rig();
+  const killed = engine.neighbour();
+  const running = await killed.ask();
+  const waiting = await killed.ask(running.conversationId);
+  (await callOf(killed, 1)).say("Half a");
+  await engine.turns.start();
+  const call = await callOf(engine, 1);
+  call.say("Whole.");
+  call.end();
+  expect(await endOf(engine.store, running.turn.id)).toMatchObject({ status: "completed" });
+  (await callOf(engine, 2)).end();
+  expect(await endOf(engine.store, waiting.turn.id)).toMatchObject({ status: "completed" });
+});
+
 test("while nothing fails the store is swept every five seconds; what a cut send left is found by that", async () => {
   let sweeps = 0;
   const engine = rig({
