@@ -252,7 +252,7 @@ journey(
     harm(path, HEADER_BYTES, PAGE_BYTES - HEADER_BYTES);
     const start = rig.start({ dataDir, env });
     await expect(start).rejects.toThrow(
-      /messages\.db is damaged or not a Parley file; restore it from a backup/,
+      /messages\.db is damaged or not a Parley file;/,
     );
   },
 );
