@@ -146,6 +146,9 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     const { conversation_id } = message;
     if (connector.state === "fallback") {
       const sent = await client.messages.send(message);
+      const subscription = subscriptions.get(conversation_id);
+      // By name: a quick turn has ended before anybody looks what is under way.
+      if (sent.turn && subscription) fallback.follow(subscription, sent.turn.id);
       fallback.look(conversation_id);
       return sent;
     }

@@ -251,9 +251,7 @@ journey(
     const HEADER_BYTES = 100;
     harm(path, HEADER_BYTES, PAGE_BYTES - HEADER_BYTES);
     const start = rig.start({ dataDir, env });
-    await expect(start).rejects.toThrow(
-      /messages\.db is damaged or not a Parley file;/,
-    );
+    await expect(start).rejects.toThrow(/messages\.db is damaged or not a Parley file;/);
   },
 );
 
