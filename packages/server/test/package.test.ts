@@ -145,7 +145,7 @@ test.skipIf(!hasTerminal)(
     const { child, stdout, exited } = await start("script", ["-qfec", `exec ${parley()} start`, "/dev/null"]);
     const line = stdout.split(/\r?\n/).find((text) => text.includes("curl")) ?? "";
     const paste = (shell: string) =>
-      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 20_000 });
+      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 60_000 });
     const first = paste("sh");
     const second = paste("sh");
     child.stdin.write("\u0003");

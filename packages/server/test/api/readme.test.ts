@@ -88,6 +88,6 @@ test("the live socket of the README sends, and prints the reply as it comes", as
   const [script] = blocks.filter(({ language }) => language === "js");
   const path = join(folder, "src", "live.js");
   writeFileSync(path, script?.text ?? "");
-  const { stdout } = await run(process.execPath, ["-C", "parley-source", path], { timeout: 20_000 });
+  const { stdout } = await run(process.execPath, ["-C", "parley-source", path], { timeout: 60_000 });
   expect(stdout.length).toBeGreaterThan(10);
 });
