@@ -174,5 +174,20 @@ describeInBrowser("a reply in the making", () => {
     await context.close();
   });
 
+  test("a reply that is no sensible Markdown is shown as it was written, and the page goes on", async () => {
+    const { page, context } = await scene.owner();
+    await begin(page);
+    await say(page, "Show me depths.");
+    const call = await nextCall();
+    const depths = `${">".repeat(2_000)}a`;
+    call.say(`*Look.*\n\n${depths}`);
+    call.finish();
+    await replies(page).last().getByText(depths).waitFor();
+    await page.reload();
+    await replies(page).last().getByText(depths).waitFor();
+    await replies(page).last().locator("em", { hasText: "Look." }).waitFor();
+    await context.close();
+  });
+
   test("no error went unseen", () => expect(scene.complaints).toEqual([]));
 });

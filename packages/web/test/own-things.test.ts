@@ -68,6 +68,17 @@ describeInBrowser("what is one's own", () => {
     await context.close();
   });
 
+  test("a card whose greeting is no sensible Markdown is shown as it was written", async () => {
+    const { page, context } = await scene.owner();
+    const first_mes = "- ".repeat(2_000);
+    const data = { ...card.data, name: "Ovid", first_mes };
+    const bytes = Buffer.from(JSON.stringify({ ...card, data }));
+    await drop(page, [{ name: "ovid.json", type: "application/json", bytes }]);
+    const sheet = page.getByRole("dialog", { name: "Ovid" });
+    await sheet.getByText(first_mes.trim()).waitFor();
+    await context.close();
+  });
+
   test("a file that is no card gets a sentence that says why, and the one beside it still comes in", async () => {
     const { page, context } = await scene.owner();
     await drop(page, [

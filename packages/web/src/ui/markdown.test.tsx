@@ -1,6 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, test } from "vitest";
 import { Markdown, wordsOf } from "./markdown.tsx";
+import { isReadable, partsOf } from "./markdown-source.ts";
 
 const html = (text: string) => renderToStaticMarkup(<Markdown text={text} />);
 
@@ -54,4 +55,70 @@ test("characters that HTML writes as entities are shown as they are meant", () =
 
 test("what is read out has the words without the marks", () => {
   expect(wordsOf("*A nod.*\n\n**Yes**, `so`.\n```\nlet x;\n```\n> quoted")).toBe("A nod. Yes, so. quoted");
+});
+
+/** Texts that the reader cannot take as they are: each ended a page, or held it up for seconds. */
+const heavy = {
+  "quotes in quotes": `${">".repeat(2_000)}a`,
+  "lists in lists": "- ".repeat(2_000),
+  "lists in lists, by indentation": Array.from(
+    { length: 200 },
+    (_, depth) => `${"  ".repeat(depth)}- a`,
+  ).join("\n"),
+  "numbered lists in lists": `${"1. ".repeat(2_000)}a`,
+  "marks within words": "_a_".repeat(16_000),
+  "marks that never close": "*a".repeat(16_000),
+  "marks over quoted lines": "> _a__a__a_\n".repeat(4_000),
+  "marks after numbers": `a\n${"2. _a__a__a_\n".repeat(4_000)}`,
+  "marks in marks": `${"*a **b ".repeat(4_000)}c${" b** a*".repeat(4_000)}`,
+  brackets: "[".repeat(40_000),
+  "open links": "[a](".repeat(16_000),
+  backticks: "`a".repeat(16_000),
+  "one long word": "a.b-".repeat(16_000),
+  "one long list": "- a\n".repeat(40_000),
+};
+
+test.each(Object.entries(heavy))("%s are shown as they were written", (_, text) => {
+  expect(isReadable(text)).toBe(false);
+  const shown = html(text);
+  expect(shown).toMatch(/^<p class="as-written">/);
+  expect(shown.match(/<p/g)).toHaveLength(1);
+});
+
+test("a text that is too much keeps nothing from the rest of its message", () => {
+  expect(html(`*one*\n\n${"_a_".repeat(16_000)}\n\n*two*`)).toMatch(
+    /^<p><em>one<\/em><\/p><p class="as-written">_a_.*_a_<\/p><p><em>two<\/em><\/p>$/,
+  );
+});
+
+test("long texts of every usual kind are read", () => {
+  const usual = [
+    "word *word* **word**.\n\n".repeat(4_000),
+    "- **a** b, `c`\n".repeat(500),
+    `1. a\n${"2. **a** b, `c`\n".repeat(500)}`,
+    `| a | b |\n|---|:-:|\n${"| **a** | `b_c_d` |\n".repeat(400)}`,
+    `\`\`\`py\n${"snake_case_name[0] = __init__\n".repeat(3_000)}\`\`\``,
+    `${"- ".repeat(20)}\n`,
+    "word ".repeat(3_000),
+  ];
+  for (const text of usual) expect(partsOf(text).every(isReadable)).toBe(true);
+});
+
+test("a growing text is cut at the same places, and only after a block has ended", () => {
+  const text =
+    "One.\n\n- a\n\n- b\n\n  more\n\nTwo.\n\n```js\nlet a;\n\nlet b;\n```\n\nThree `x`.\n\n~~~\n```\n\n~~~\n\n> q\n\nFour.";
+  const parts = partsOf(text);
+  expect(parts.map((part) => part.trim())).toEqual([
+    "One.\n\n- a\n\n- b\n\n  more",
+    "Two.",
+    "```js\nlet a;\n\nlet b;\n```",
+    "Three `x`.",
+    "~~~\n```\n\n~~~\n\n> q",
+    "Four.",
+  ]);
+  for (let end = 1; end <= text.length; end++) {
+    const sofar = partsOf(text.slice(0, end));
+    expect(sofar.join("")).toBe(text.slice(0, end));
+    expect(sofar.slice(0, -1)).toEqual(parts.slice(0, sofar.length - 1));
+  }
 });

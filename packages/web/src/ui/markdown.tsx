@@ -1,6 +1,7 @@
 import { Marked, type Token, type Tokens } from "marked";
 import { createElement, Fragment, memo, type ReactNode } from "react";
 import { strings } from "../strings.ts";
+import { isReadable, partsOf } from "./markdown-source.ts";
 
 const reader = new Marked({ gfm: true, breaks: true });
 const SAFE_ADDRESS = /^(https?:|mailto:)/i;
@@ -19,12 +20,32 @@ const ENTITIES: Record<string, string> = {
  */
 export const Markdown = memo(({ text }: { text: string }) => (
   <>
-    {reader.lexer(text).map((token, index) => (
-      // biome-ignore lint/suspicious/noArrayIndexKey: a block keeps its place while the text grows
-      <Block key={index} token={token} />
+    {partsOf(text).map((part, index) => (
+      // biome-ignore lint/suspicious/noArrayIndexKey: a part keeps its place while the text grows
+      <Part key={index} text={part} />
     ))}
   </>
 ));
+
+/** A part is read once, and anew only while it grows. */
+const Part = memo(({ text }: { text: string }) => {
+  const tokens = read(text);
+  if (!tokens) return <p className="as-written">{text.trim()}</p>;
+  return tokens.map((token, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a block keeps its place while the text grows
+    <Block key={index} token={token} />
+  ));
+});
+
+/** Null where a text is shown as it was written: one odd message must not take the page with it. */
+function read(text: string): readonly Token[] | null {
+  if (!isReadable(text)) return null;
+  try {
+    return reader.lexer(text);
+  } catch {
+    return null;
+  }
+}
 
 /** A block is drawn anew only when its source has changed: all but the last stay as they are in a stream. */
 const Block = memo(

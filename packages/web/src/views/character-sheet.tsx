@@ -7,6 +7,7 @@ import { strings } from "../strings.ts";
 import { Button, Link } from "../ui/button.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { Dialog } from "../ui/dialog.tsx";
+import { ErrorBoundary } from "../ui/error-boundary.tsx";
 import { SelectField } from "../ui/field.tsx";
 import { Markdown } from "../ui/markdown.tsx";
 import { Portrait } from "../ui/portrait.tsx";
@@ -98,14 +99,14 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
       )}
       {greetings[greeting] && (
         <blockquote className="prose preview">
-          <Markdown text={fill(greetings[greeting])} />
+          <SafeMarkdown key={greeting} text={fill(greetings[greeting])} />
         </blockquote>
       )}
       {character.description && (
         <details>
           <summary>{s.description}</summary>
           <div className="prose small">
-            <Markdown text={fill(character.description)} />
+            <SafeMarkdown text={fill(character.description)} />
           </div>
         </details>
       )}
@@ -137,3 +138,10 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
     </div>
   );
 }
+
+/** What others wrote into a card must not take the page with it. */
+const SafeMarkdown = ({ text }: { text: string }) => (
+  <ErrorBoundary instead={<p className="as-written">{text}</p>}>
+    <Markdown text={text} />
+  </ErrorBoundary>
+);

@@ -1,4 +1,4 @@
-import type { Character } from "@parley-chat/sdk";
+import type { Character, Message } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef } from "react";
 import type { Chat, ChatState } from "../chat/chat.ts";
 import type { Outgoing } from "../chat/outbox.ts";
@@ -6,6 +6,7 @@ import { runningReply } from "../chat/running.ts";
 import { useStore } from "../lib/store.ts";
 import { strings } from "../strings.ts";
 import { Button, IconButton } from "../ui/button.tsx";
+import { ErrorBoundary } from "../ui/error-boundary.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
 import { useKeptPlace } from "../ui/use-kept-place.ts";
@@ -46,17 +47,21 @@ export function MessageList(props: {
           {state.status === "loading" && messages.length === 0 && <MessageSkeletons />}
           {before !== null && <Older chat={chat} box={box} />}
           {shown.map((message) => (
-            <MessageItem
+            <ErrorBoundary
               key={`${message.parent_id}.${message.role}`}
-              chat={chat}
-              message={message}
-              text={runningReply(state.running, message.id)?.text ?? message.content}
-              name={name}
-              character={character}
-              problem={state.problems[message.id]}
-              isLast={message === last && outgoing.length === 0}
-              onRemoved={focusComposer}
-            />
+              instead={<AsWritten message={message} name={name} />}
+            >
+              <MessageItem
+                chat={chat}
+                message={message}
+                text={runningReply(state.running, message.id)?.text ?? message.content}
+                name={name}
+                character={character}
+                problem={state.problems[message.id]}
+                isLast={message === last && outgoing.length === 0}
+                onRemoved={focusComposer}
+              />
+            </ErrorBoundary>
           ))}
           {outgoing
             .filter(({ id }) => !messages.some((message) => message.client_message_id === id))
@@ -124,6 +129,13 @@ function OutgoingItem({ item, chat }: { item: Outgoing; chat: Chat }) {
     </article>
   );
 }
+
+/** A message that could not be shown as it should be. */
+const AsWritten = ({ message, name }: { message: Message; name: string }) => (
+  <article className="message" aria-label={message.role === "user" ? strings.chat.you : name}>
+    <p className="as-written">{message.content}</p>
+  </article>
+);
 
 const MessageSkeletons = () => (
   <div className="skeletons" aria-hidden="true">
