@@ -1,11 +1,12 @@
-import { useEffect, useMemo, useState } from "react";
+import type { User } from "@parley-chat/sdk";
+import { useEffect, useState } from "react";
 import { announced } from "./lib/announce.ts";
 import { navigate, paths, routeOf, usePath } from "./lib/router.ts";
 import { sentenceOf } from "./lib/sentence.ts";
 import type { PageSession } from "./lib/session.ts";
 import { useStore } from "./lib/store.ts";
 import type { createTheme } from "./lib/theme.ts";
-import { createStores, StoresContext } from "./stores/stores.ts";
+import { createStores, type Stores, StoresContext } from "./stores/stores.ts";
 import { strings } from "./strings.ts";
 import { Trouble } from "./ui/trouble.tsx";
 import { Shell } from "./views/shell.tsx";
@@ -29,10 +30,7 @@ function Entrance({ session, isRegistrationOpen }: { session: PageSession; isReg
   const route = routeOf(usePath());
   const link = useLinkCode(session);
   const user = state.status === "signed_in" ? state.user : null;
-  // Another person's data has nothing in common with the one's before.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a changed name makes no other person
-  const stores = useMemo(() => (user ? createStores(session, user) : null), [session, user?.id]);
-  useEffect(() => () => stores?.live.close(), [stores]);
+  const stores = useStoresOf(session, user);
 
   if (link.status === "working" || state.status === "starting") return <Splash />;
   if (state.status === "unreachable") {
@@ -43,7 +41,7 @@ function Entrance({ session, isRegistrationOpen }: { session: PageSession; isReg
       </main>
     );
   }
-  if (!user || !stores || link.status === "failed") {
+  if (!user || link.status === "failed") {
     const hasExpired = state.status === "signed_out" && state.hasExpired;
     return (
       <SignIn
@@ -51,16 +49,34 @@ function Entrance({ session, isRegistrationOpen }: { session: PageSession; isReg
         user={user}
         isRegistrationOpen={isRegistrationOpen}
         linkError={link.status === "failed" ? link.error : undefined}
+        error={state.status === "signed_out" ? state.error : undefined}
         hasExpired={hasExpired}
         onContinue={link.forget}
       />
     );
   }
+  if (!stores) return <Splash />;
   return (
     <StoresContext value={stores} key={user.id}>
       <Shell route={route.name === "sign_in" ? { name: "gallery" } : route} user={user} />
     </StoresContext>
   );
+}
+
+/** Made once for each person, for another's data has nothing in common with the one's before. */
+function useStoresOf(session: PageSession, user: User | null): Stores | null {
+  const [stores, setStores] = useState<Stores | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a changed name makes no other person
+  useEffect(() => {
+    if (!user) return;
+    const made = createStores(session, user);
+    setStores(made);
+    return () => {
+      setStores(null);
+      made.close();
+    };
+  }, [session, user?.id]);
+  return stores?.user.id === user?.id ? stores : null;
 }
 
 type LinkState = { status: "none" } | { status: "working" } | { status: "failed"; error: unknown };

@@ -101,6 +101,29 @@ describeInBrowser("a conversation", () => {
     await context.close();
   });
 
+  test("what failed is done by “Try again”, and a deletion that failed keeps its question open", async () => {
+    const { page, context } = await scene.owner();
+    const answer = await begin(page, "Once more.");
+    const isAction = /\/api\/v2\/messages\/[^/]+(\/regenerate)?$/;
+    await page.route(isAction, (route) => route.abort());
+    await page.getByRole("button", { name: "Another reply" }).click();
+    const again = replies(page).last().getByRole("button", { name: "Try again" });
+    await again.waitFor();
+    await replies(page).last().getByRole("button", { name: "Delete" }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete this message?" });
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("alert").waitFor();
+    await page.unroute(isAction);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await again.click();
+    await log(page).getByText("Version 2 of 2").waitFor();
+    expect(await answerOf(page)).not.toBe(answer);
+    await replies(page).last().getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await context.close();
+  });
+
   test("the whole way can be gone by keyboard alone", async () => {
     const { page, context } = await scene.owner();
     const { keyboard } = page;

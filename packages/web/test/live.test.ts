@@ -155,6 +155,34 @@ describeInBrowser("a reply in the making", () => {
     await desk.context.close();
   });
 
+  test("a conversation whose messages come before itself is marked as read all the same", async () => {
+    const { page, context } = await scene.owner();
+    const url = await begin(page);
+    await say(page, "See you.");
+    const call = await nextCall();
+    await page.getByRole("link", { name: "Characters", exact: true }).click();
+    call.say("Mind the last step.");
+    call.finish();
+    await page
+      .getByRole("link", { name: /See you/ })
+      .getByText("unread")
+      .waitFor();
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route(/\/api\/v2\/conversations(\/[^/]+)?(\?.*)?$/, async (route) => {
+      if (route.request().method() === "GET") await released;
+      await route.continue();
+    });
+    await page.goto(url);
+    await log(page).getByText("Mind the last step.").waitFor();
+    const marking = page.waitForRequest((request) => request.method() === "PATCH");
+    release();
+    expect((await marking).postDataJSON()).toMatchObject({ last_read_seq: 3 });
+    await context.close();
+  });
+
   test("a provider that fails says so in the conversation, and another try may succeed", async () => {
     const { page, context } = await scene.owner();
     await begin(page);

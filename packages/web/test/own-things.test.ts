@@ -56,10 +56,20 @@ describeInBrowser("what is one's own", () => {
 
   test("a card that another tool made is dropped, seen with its picture, and talked with", async () => {
     const { page, context } = await scene.owner();
+    const sizes: (string | null)[] = [];
+    page.on("request", (request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (pathname.endsWith("/avatar")) sizes.push(searchParams.get("size"));
+    });
+    await page.reload();
+    await page.getByRole("main").getByRole("link").locator("img").first().waitFor();
+    // In the gallery small ones, and only of who is looked at closely the whole one.
+    expect(new Set(sizes)).toEqual(new Set(["thumb"]));
     await drop(page, [{ name: "mirela.png", type: "image/png", bytes: cardPng(card) }]);
     const sheet = page.getByRole("dialog", { name: "Mirela" });
     await sheet.getByText("Maps and small mysteries.").waitFor();
     await sheet.locator("img").waitFor();
+    expect(sizes.filter((size) => size !== "thumb")).toHaveLength(1);
     await sheet.getByRole("button", { name: "Start a conversation" }).click();
     await page.getByRole("log").getByText("Where did you lose it?").waitFor();
     await page.getByRole("textbox", { name: "Write to Mirela" }).fill("My harbour is gone.");

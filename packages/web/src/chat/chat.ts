@@ -136,15 +136,22 @@ export function createChat(uses: {
     else void reread().catch(() => {});
   }
 
+  /** Before the first page is whole it may lack what happens now, so it is read once more. */
+  function putNow(messages: readonly Message[]) {
+    if (state.get().status === "ready") put(placed, messages);
+    else if (state.get().status === "loading") void reread().catch(() => {});
+  }
+
   function hear(event: ConversationEvent) {
     switch (event.type) {
       case "resumed":
         void load();
         return;
       case "message.created":
-        if (state.get().status === "ready") put(placed, [event.message]);
+        putNow([event.message]);
         return;
       case "message.deleted":
+        if (state.get().status !== "ready") return putNow([event.message]);
         setBranch((old) => placed(old, event.message) ?? old);
         return;
       default:
@@ -157,9 +164,9 @@ export function createChat(uses: {
     // A fast model says more than a screen can show.
     if (event.type === "reply.delta") soon(showRunning);
     else showRunning();
-    if (event.type === "turn.started" && state.get().status === "ready")
-      put(placed, [event.message, event.reply]);
+    if (event.type === "turn.started") putNow([event.message, event.reply]);
     if (event.type === "reply.end") {
+      if (state.get().status !== "ready") putNow([event.message]);
       setBranch((old) => placed(old, event.message) ?? old);
       if (event.message.status === "complete") uses.onReply(event.message);
     }

@@ -144,3 +144,18 @@ test("signing in and out in one tab is heard in the others", async () => {
   await here.signOut();
   expect(there.state.get()).toEqual({ status: "signed_out", hasExpired: false });
 });
+
+test("an earlier session that the server refuses to take up says why", async () => {
+  const { tab, refreshAs } = setUp();
+  refreshAs(() => refused("forbidden"));
+  const session = tab();
+  await session.resume();
+  expect(session.state.get()).toMatchObject({
+    status: "signed_out",
+    hasExpired: false,
+    error: { code: "forbidden" },
+  });
+  refreshAs(() => refused("unauthenticated"));
+  await session.resume();
+  expect(session.state.get()).toEqual({ status: "signed_out", hasExpired: false });
+});

@@ -6,7 +6,8 @@ import type { TabLock } from "./tab-lock.ts";
 
 export type SessionState =
   | { status: "starting" }
-  | { status: "signed_out"; hasExpired: boolean }
+  /** `error`: why an earlier session could not be taken up, where signing in again may not help. */
+  | { status: "signed_out"; hasExpired: boolean; error?: Problem }
   | { status: "signed_in"; user: User }
   | { status: "unreachable"; error: unknown };
 
@@ -67,10 +68,10 @@ export function createSession(uses: {
     state.set((old) => (isSame(old, user) ? old : { status: "signed_in", user }));
   }
 
-  function signedOut(hasExpired: boolean) {
+  function signedOut(hasExpired: boolean, error?: Problem) {
     access = null;
     kept.write("refresh_key", undefined);
-    state.set({ status: "signed_out", hasExpired });
+    state.set({ status: "signed_out", hasExpired, ...(error && { error }) });
   }
 
   /**
@@ -133,7 +134,8 @@ export function createSession(uses: {
     try {
       await refresh();
     } catch (error) {
-      if (error instanceof Problem && !error.retryable) signedOut(false);
+      if (isUnauthenticated(error)) signedOut(false);
+      else if (error instanceof Problem && !error.retryable) signedOut(false, error);
       else state.set({ status: "unreachable", error });
     }
   }

@@ -19,8 +19,6 @@ export interface Characters {
   importCard(file: Blob): Promise<ImportedCard>;
   /** A character as a card file. */
   exportCard(id: string, format: "json" | "png"): Promise<Blob>;
-  /** The address of its picture in this page; null where it has none. */
-  picture(character: Character, size: "full" | "thumb"): Promise<string | null>;
 }
 
 type ImportedCard = Awaited<ReturnType<Client["characters"]["import"]>>;
@@ -31,7 +29,6 @@ const PAGES_MAX = 10;
 export function createCharacters({ client }: { client: Client }): Characters {
   const list = createStore<CharacterList>({ items: [], status: "loading" });
   const asked = new Map<string, Promise<Character | null>>();
-  const pictures = new Map<string, Promise<string | null>>();
 
   function save(character: Character) {
     asked.set(character.id, Promise.resolve(character));
@@ -89,21 +86,5 @@ export function createCharacters({ client }: { client: Client }): Characters {
       return imported;
     },
     exportCard: (id, format) => client.characters.export({ character_id: id, format }),
-    picture(character, size) {
-      if (character.avatar_url === null) return Promise.resolve(null);
-      const name = `${character.avatar_url} ${size}`;
-      const known = pictures.get(name);
-      if (known) return known;
-      const fetched = client.characters.avatar({ character_id: character.id, size }).then(
-        (picture) => URL.createObjectURL(picture),
-        () => {
-          // A picture that cannot be had now is asked for again the next time it is shown.
-          pictures.delete(name);
-          return null;
-        },
-      );
-      pictures.set(name, fetched);
-      return fetched;
-    },
   };
 }

@@ -30,6 +30,9 @@ export interface Conversations {
 
 const PAGE = 100;
 
+const sorted = (items: readonly Conversation[]): Conversation[] =>
+  items.toSorted((a, b) => (a.updated_at === b.updated_at ? 0 : a.updated_at < b.updated_at ? 1 : -1));
+
 export function createConversations({ client }: { client: Client }): Conversations {
   const list = createStore<ConversationList>({ items: [], next: null, status: "loading" });
 
@@ -37,34 +40,58 @@ export function createConversations({ client }: { client: Client }): Conversatio
     if (conversation.status === "deleted") return gone(conversation.id);
     list.set((old) => {
       const others = old.items.filter(({ id }) => id !== conversation.id);
-      const items = [...others, conversation].sort((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
-      return { ...old, items };
+      return { ...old, items: sorted([...others, conversation]) };
     });
   }
 
   const gone = (id: string) =>
     list.set((old) => ({ ...old, items: old.items.filter((one) => one.id !== id) }));
 
+  /** Joins what the server answered to what is here; what was heard since it was asked is as new as the answer. */
+  function joined(page: readonly Conversation[], known: ConversationList, asked: ConversationList) {
+    const atAsking = new Map(asked.items.map((one) => [one.id, one]));
+    const now = new Map(known.items.map((one) => [one.id, one]));
+    const isGone = (id: string) => atAsking.has(id) && !now.has(id);
+    const items = page.flatMap((one) => {
+      const here = now.get(one.id);
+      if (!here) return isGone(one.id) ? [] : one;
+      const isNews = here !== atAsking.get(one.id);
+      return here.updated_at > one.updated_at || (isNews && here.updated_at === one.updated_at) ? here : one;
+    });
+    const answered = new Set(page.map(({ id }) => id));
+    const others = known.items.filter(({ id }) => !answered.has(id));
+    return { items, others, isNews: (one: Conversation) => atAsking.get(one.id) !== one };
+  }
+
   return {
     list,
     heard,
     gone,
     async load() {
+      const asked = list.get();
       try {
-        const { items, next_cursor } = await client.conversations.list({ limit: PAGE });
-        list.set({ items, next: next_cursor, status: "ready" });
+        const page = await client.conversations.list({ limit: PAGE });
+        list.set((old) => {
+          const { items, others, isNews } = joined(page.items, old, asked);
+          // Where the page is the whole list, what is not on it was deleted; else it may be beyond.
+          const kept = page.next_cursor === null ? others.filter(isNews) : others;
+          const isRead =
+            old.status === "ready" && old.items.some(({ id }) => page.items.some((one) => one.id === id));
+          const next = isRead && page.next_cursor !== null ? old.next : page.next_cursor;
+          return { items: sorted([...items, ...kept]), next, status: "ready" };
+        });
       } catch (error) {
         list.set((old) => ({ ...old, status: "failed", error }));
       }
     },
     async loadMore() {
-      const { next } = list.get();
+      const asked = list.get();
+      const { next } = asked;
       if (next === null) return;
       const page = await client.conversations.list({ limit: PAGE, cursor: next });
       list.set((old) => {
-        const known = new Set(old.items.map(({ id }) => id));
-        const more = page.items.filter(({ id }) => !known.has(id));
-        return { ...old, items: [...old.items, ...more], next: page.next_cursor };
+        const { items, others } = joined(page.items, old, asked);
+        return { ...old, items: sorted([...others, ...items]), next: page.next_cursor };
       });
     },
     async refresh(id) {

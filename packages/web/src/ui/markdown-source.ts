@@ -19,7 +19,7 @@ const WORDS = /[\w.+-]+/g;
 const OPENS_BLOCK = /^ {0,3}(#{1,6}\s|[-*+] +\S|1[.)] +\S)/;
 const NUMBERED = /^ {0,3}\d{1,9}[.)] +\S/;
 /** What may belong to a list before it, or may come to once it is written to its end. */
-const MAY_GO_ON = /^(\s|>|[-*+](\s|$)|\d{1,9}([.)](\s|$)|$))/;
+const MAY_GO_ON = /^(\s|[-*+](\s|$)|\d{1,9}([.)](\s|$)|$))/;
 const TABLE_RULE = /^[ |:-]+$/;
 
 /** The lines of a text, and of each whether it stands in a fenced block of code. */
@@ -70,7 +70,7 @@ export function isReadable(part: string): boolean {
     const content = line.replace(/^( {0,3}>)+ ?/, "").trimEnd();
     isTable = content !== "" && (isTable || isTableRule(content, before));
     // A number goes on with a list, but only a 1 begins one in the midst of a paragraph.
-    const isItem = NUMBERED.test(content) && (isNumbered || before === "");
+    const isItem: boolean = NUMBERED.test(content) && (isNumbered || before === "");
     if (OPENS_BLOCK.test(content)) isNumbered = NUMBERED.test(content);
     else isNumbered ||= isItem;
     // Each of these is read for itself.

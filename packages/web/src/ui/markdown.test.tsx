@@ -113,7 +113,8 @@ test("a growing text is cut at the same places, and only after a block has ended
     "Two.",
     "```js\nlet a;\n\nlet b;\n```",
     "Three `x`.",
-    "~~~\n```\n\n~~~\n\n> q",
+    "~~~\n```\n\n~~~",
+    "> q",
     "Four.",
   ]);
   for (let end = 1; end <= text.length; end++) {

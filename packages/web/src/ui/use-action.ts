@@ -1,11 +1,13 @@
-import { useCallback, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { type Sentence, sentenceOf } from "../lib/sentence.ts";
 
 /** Runs what a person asked for: once at a time, with what went wrong in a sentence. */
 export function useAction() {
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<Sentence | null>(null);
+  const last = useRef<() => Promise<unknown>>(undefined);
   const run = useCallback(async (work: () => Promise<unknown>): Promise<boolean> => {
+    last.current = work;
     setBusy(true);
     setTrouble(null);
     try {
@@ -18,5 +20,9 @@ export function useAction() {
       setBusy(false);
     }
   }, []);
-  return { isBusy, trouble, run, clear: () => setTrouble(null) };
+  /** What was asked for last, once more. */
+  const again = useCallback(() => {
+    if (last.current) void run(last.current);
+  }, [run]);
+  return { isBusy, trouble, run, again };
 }

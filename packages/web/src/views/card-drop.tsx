@@ -1,69 +1,17 @@
-import { useCallback, useEffect, useRef, useState } from "react";
-import { announce } from "../lib/announce.ts";
-import { navigate, paths } from "../lib/router.ts";
-import { sentenceOf } from "../lib/sentence.ts";
-import { createStore, useStore } from "../lib/store.ts";
+import { useEffect, useRef, useState } from "react";
+import { paths } from "../lib/router.ts";
+import { useStore } from "../lib/store.ts";
+import type { Import } from "../stores/imports.ts";
 import { useStores } from "../stores/stores.ts";
 import { strings } from "../strings.ts";
 import { Button, IconButton, Link } from "../ui/button.tsx";
 import { Icon } from "../ui/icons.tsx";
 
-interface Import {
-  id: number;
-  file: string;
-  status: "reading" | "done" | "failed";
-  text: string;
-  characterId?: string;
-  warnings: readonly string[];
-}
-
-/** What is being imported and what came of it, until it is put away. */
-const imports = createStore<readonly Import[]>([]);
-let lastId = 0;
-const FILES_MAX = 50;
-
-const putAway = (id: number) => imports.set((old) => old.filter((one) => one.id !== id));
-
-/** Takes in card files, one after the other; shows the character where there was only one. */
-function useImport() {
-  const { characters } = useStores();
-  return useCallback(
-    async (files: readonly File[]) => {
-      const s = strings.cards;
-      for (const file of files.slice(0, FILES_MAX)) {
-        const id = ++lastId;
-        const change = (next: Partial<Import>) =>
-          imports.set((old) => old.map((one) => (one.id === id ? { ...one, ...next } : one)));
-        imports.set((old) => [
-          ...old,
-          { id, file: file.name, status: "reading", text: s.importing(file.name), warnings: [] },
-        ]);
-        try {
-          const { character, report } = await characters.importCard(file);
-          const text = s.done(character.name);
-          const warnings = report.warnings.map(({ message }) => message);
-          announce(text);
-          change({ status: "done", text, characterId: character.id, warnings });
-          if (files.length > 1) continue;
-          // Its sheet says all that there is to say.
-          if (warnings.length === 0) putAway(id);
-          navigate(paths.character(character.id));
-        } catch (error) {
-          const text = s.failed(file.name, sentenceOf(error).text);
-          change({ status: "failed", text });
-          announce(text);
-        }
-      }
-    },
-    [characters],
-  );
-}
-
 /** Takes card files that are dropped anywhere on the page, and says what came of them. */
 export function CardDrop() {
   const [isOver, setOver] = useState(false);
-  const importFiles = useImport();
-  const shown = useStore(imports);
+  const { imports } = useStores();
+  const shown = useStore(imports.list);
 
   useEffect(() => {
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -77,7 +25,7 @@ export function CardDrop() {
       if (!hasFiles(event)) return;
       event.preventDefault();
       setOver(false);
-      void importFiles([...(event.dataTransfer?.files ?? [])]);
+      void imports.add([...(event.dataTransfer?.files ?? [])]);
     };
     window.addEventListener("dragover", onOver);
     window.addEventListener("dragleave", onLeave);
@@ -87,7 +35,7 @@ export function CardDrop() {
       window.removeEventListener("dragleave", onLeave);
       window.removeEventListener("drop", onDrop);
     };
-  }, [importFiles]);
+  }, [imports]);
 
   return (
     <>
@@ -108,6 +56,7 @@ export function CardDrop() {
 }
 
 function ImportToast({ item }: { item: Import }) {
+  const { imports } = useStores();
   return (
     <div className={`toast ${item.status}`}>
       {item.status === "failed" && <Icon name="alert" />}
@@ -129,7 +78,7 @@ function ImportToast({ item }: { item: Import }) {
         )}
       </div>
       {item.status !== "reading" && (
-        <IconButton icon="close" label={strings.close} onClick={() => putAway(item.id)} />
+        <IconButton icon="close" label={strings.close} onClick={() => imports.putAway(item.id)} />
       )}
     </div>
   );
@@ -138,7 +87,7 @@ function ImportToast({ item }: { item: Import }) {
 /** A button that takes card files, for who does not drop them. */
 export function CardPicker() {
   const input = useRef<HTMLInputElement>(null);
-  const importFiles = useImport();
+  const { imports } = useStores();
   return (
     <>
       <Button icon="upload" onClick={() => input.current?.click()}>
@@ -152,7 +101,7 @@ export function CardPicker() {
         accept=".png,.json,image/png,application/json"
         aria-label={strings.cards.pick}
         onChange={(event) => {
-          void importFiles([...(event.target.files ?? [])]);
+          void imports.add([...(event.target.files ?? [])]);
           event.target.value = "";
         }}
       />

@@ -57,7 +57,7 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
   return (
     <div className="sheet">
       <div className="sheet-top">
-        <Portrait character={character} look="tall" />
+        <Portrait character={character} look="tall" size="full" />
         <div>
           <p className="sheet-line">{fill(taglineOf(character))}</p>
           {character.tags.length > 0 && (

@@ -1,5 +1,5 @@
 import type { Character, Message } from "@parley-chat/sdk";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Chat, createChat } from "../chat/chat.ts";
 import { announce } from "../lib/announce.ts";
 import { paths } from "../lib/router.ts";
@@ -119,6 +119,8 @@ function ChatBody(props: { chat: Chat; name: string; character: Character | null
     [state.branch],
   );
   useMarkRead(conversationId, newest);
+  // The same one at each drawing, or every message would be drawn again with it.
+  const focusComposer = useCallback(() => composer.current?.focus(), []);
 
   if (state.status === "gone") {
     return (
@@ -141,7 +143,7 @@ function ChatBody(props: { chat: Chat; name: string; character: Character | null
           name={name}
           character={character}
           sentCount={sentCount}
-          focusComposer={() => composer.current?.focus()}
+          focusComposer={focusComposer}
         />
       )}
       <Composer

@@ -7,6 +7,7 @@ import { Confirm } from "../ui/confirm.tsx";
 import { TextField } from "../ui/field.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
+import { useCopy } from "../ui/use-copy.ts";
 import { timeAgo } from "./time-ago.ts";
 
 /** One's API keys: a new one is shown once, an old one is dead at once. */
@@ -16,6 +17,7 @@ export function Keys() {
   const [secret, setSecret] = useState<string | null>(null);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const { isBusy, trouble, run } = useAction();
+  const { outcome, copy } = useCopy();
   const s = strings.keys;
   const load = useCallback(
     () => run(async () => setKeys((await client.keys.list({ limit: 200 })).items)),
@@ -54,10 +56,11 @@ export function Keys() {
           <p>{s.once}</p>
           <code>{secret}</code>
           {navigator.clipboard && (
-            <Button icon="copy" onClick={() => void navigator.clipboard.writeText(secret)}>
-              {s.copy}
+            <Button icon="copy" onClick={() => void copy(secret)}>
+              {outcome === "copied" ? strings.copied : s.copy}
             </Button>
           )}
+          {outcome === "failed" && <p>{strings.copyFailed}</p>}
         </div>
       )}
       {keys.length > 0 && (

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { strings } from "../strings.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Confirm } from "../ui/confirm.tsx";
+import { useCopy } from "../ui/use-copy.ts";
 
 /**
  * What one can do with a message. A button that has nothing to do now stays in its place and says so, or the
@@ -15,11 +16,12 @@ export function MessageActions(props: {
   onEdit: (() => void) | undefined;
   onRegenerate(): void;
   onChoose(step: -1 | 1): void;
-  onRemove(): Promise<unknown>;
+  /** Rejects where it failed. */
+  onRemove(): Promise<void>;
 }) {
   const { message, isBusy, isLast, onEdit, onRegenerate, onChoose, onRemove } = props;
   const [isRemoving, setRemoving] = useState(false);
-  const [hasCopied, setCopied] = useState(false);
+  const { outcome, copy } = useCopy();
   const { index, count } = message.siblings;
   const isPending = message.status === "pending";
   const isOff = isBusy || isPending;
@@ -28,11 +30,6 @@ export function MessageActions(props: {
     "aria-disabled": !isAllowed,
     onClick: () => isAllowed && act(),
   });
-  const copy = async () => {
-    await navigator.clipboard?.writeText(message.content);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1_500);
-  };
   return (
     <div className="actions">
       {count > 1 && (
@@ -61,9 +58,9 @@ export function MessageActions(props: {
       {onEdit && <IconButton icon="edit" label={s.edit} {...when(!isOff, onEdit)} />}
       {message.content !== "" && navigator.clipboard && (
         <IconButton
-          icon={hasCopied ? "check" : "copy"}
-          label={hasCopied ? s.copied : s.copy}
-          onClick={copy}
+          icon={outcome === "copied" ? "check" : outcome === "failed" ? "alert" : "copy"}
+          label={outcome === "copied" ? strings.copied : outcome === "failed" ? strings.copyFailed : s.copy}
+          onClick={() => void copy(message.content)}
         />
       )}
       <IconButton icon="trash" label={s.remove} {...when(!isOff, () => setRemoving(true))} />
@@ -73,7 +70,7 @@ export function MessageActions(props: {
           text={s.removeText}
           action={s.remove}
           onClose={() => setRemoving(false)}
-          onYes={async () => void (await onRemove())}
+          onYes={onRemove}
         />
       )}
     </div>

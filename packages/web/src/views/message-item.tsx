@@ -27,7 +27,7 @@ interface ItemProps {
 export const MessageItem = memo((props: ItemProps) => {
   const { chat, message, text, name, character, problem, isLast, onRemoved } = props;
   const [isEditing, setEditing] = useState(false);
-  const { trouble, run, isBusy, clear } = useAction();
+  const { trouble, run, isBusy, again } = useAction();
   const ref = useRef<HTMLElement>(null);
   const s = strings.chat;
   const isMine = message.role === "user";
@@ -55,14 +55,12 @@ export const MessageItem = memo((props: ItemProps) => {
       onEdit={isMine ? () => setEditing(true) : undefined}
       onRegenerate={regenerate}
       onChoose={(step) => void choose(step)}
-      onRemove={() =>
-        run(async () => {
-          await chat.remove(message);
-          announce(s.removed);
-          if (ref.current) ref.current.focus();
-          else onRemoved();
-        })
-      }
+      onRemove={async () => {
+        await chat.remove(message);
+        announce(s.removed);
+        if (ref.current) ref.current.focus();
+        else onRemoved();
+      }}
     />
   );
 
@@ -115,7 +113,7 @@ export const MessageItem = memo((props: ItemProps) => {
           </div>
         </>
       )}
-      {trouble && <Trouble {...trouble} onRetry={clear} />}
+      {trouble && <Trouble {...trouble} onRetry={again} />}
       {!isEditing && actions}
     </article>
   );

@@ -80,8 +80,13 @@ function View({ route, user, openMenu }: { route: Route; user: User; openMenu():
 function ConnectionBanner() {
   const { live } = useStores();
   const state = useStore(live.state);
+  const trouble = useStore(live.trouble);
   const isOnline = useOnline();
-  const text = !isOnline ? strings.offline : state === "offline" ? strings.reconnecting : null;
+  const text = !isOnline
+    ? strings.offline
+    : state === "offline"
+      ? strings.reconnecting
+      : (trouble?.text ?? null);
   return (
     <div role="status" className={text ? "banner" : ""}>
       {text}

@@ -1,4 +1,4 @@
-import type { User } from "@parley-chat/sdk";
+import type { Problem, User } from "@parley-chat/sdk";
 import { type FormEvent, type ReactNode, useEffect, useState } from "react";
 import { navigate, paths } from "../lib/router.ts";
 import { sentenceOf } from "../lib/sentence.ts";
@@ -15,10 +15,12 @@ export function SignIn(props: {
   user: User | null;
   isRegistrationOpen: boolean;
   linkError: unknown;
+  /** Why an earlier session could not be taken up. */
+  error: Problem | undefined;
   hasExpired: boolean;
   onContinue(): void;
 }) {
-  const { session, user, isRegistrationOpen, linkError, hasExpired, onContinue } = props;
+  const { session, user, isRegistrationOpen, linkError, error, hasExpired, onContinue } = props;
   const [isNew, setNew] = useState(false);
   const s = strings.signIn;
   useEffect(() => {
@@ -33,6 +35,7 @@ export function SignIn(props: {
         <p className="lead">{s.lead}</p>
       </header>
       {linkText && <Trouble text={linkText} />}
+      {error && <Trouble text={sentenceOf(error).text} />}
       {hasExpired && !linkText && <Trouble text={s.expired} />}
       {user ? (
         <section className="panel">
