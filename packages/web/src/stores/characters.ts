@@ -21,7 +21,7 @@ export interface Characters {
   exportCard(id: string, format: "json" | "png"): Promise<Blob>;
 }
 
-type ImportedCard = Awaited<ReturnType<Client["characters"]["import"]>>;
+export type ImportedCard = Awaited<ReturnType<Client["characters"]["import"]>>;
 
 const PAGE = 200;
 const PAGES_MAX = 10;

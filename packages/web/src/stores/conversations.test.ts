@@ -1,4 +1,4 @@
-import type { Client, Conversation } from "@parley-chat/sdk";
+import { type Client, type Conversation, Problem } from "@parley-chat/sdk";
 import { expect, test } from "vitest";
 import { createConversations } from "./conversations.ts";
 
@@ -14,7 +14,9 @@ function setUp() {
     cursors.push(cursor);
     return new Promise((resolve) => answers.push(resolve));
   };
-  const conversations = createConversations({ client: { conversations: { list } } as unknown as Client });
+  const get = () => Promise.reject(new Problem("not_found"));
+  const client = { conversations: { list, get } } as unknown as Client;
+  const conversations = createConversations({ client });
   const answer = (items: Conversation[], next_cursor: string | null = null) =>
     answers.shift()?.({ items, next_cursor });
   const shown = () => conversations.list.get().items.map(({ title }) => title);
@@ -63,4 +65,11 @@ test("what was deleted elsewhere goes, and what was changed there is taken over"
   answer([conversation("b", 3, { title: "b, changed" })]);
   await again;
   expect(shown()).toEqual(["b, changed"]);
+});
+
+test("one that is not there any more when it is opened leaves the list", async () => {
+  const { conversations, shown } = setUp();
+  conversations.heard(conversation("a", 1));
+  await expect(conversations.refresh("a")).rejects.toMatchObject({ code: "not_found" });
+  expect(shown()).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import type { Client, Conversation, ConversationSettings } from "@parley-chat/sdk";
+import { type Client, type Conversation, type ConversationSettings, Problem } from "@parley-chat/sdk";
 import { createStore, type Store } from "../lib/store.ts";
 
 export interface ConversationList {
@@ -95,9 +95,15 @@ export function createConversations({ client }: { client: Client }): Conversatio
       });
     },
     async refresh(id) {
-      const conversation = await client.conversations.get({ conversation_id: id });
-      heard(conversation);
-      return conversation;
+      try {
+        const conversation = await client.conversations.get({ conversation_id: id });
+        heard(conversation);
+        return conversation;
+      } catch (error) {
+        // Beyond the first page nothing else tells that it was deleted while nobody listened.
+        if (error instanceof Problem && error.code === "not_found") gone(id);
+        throw error;
+      }
     },
     async create(characterId, { greetingIndex, settings }) {
       const conversation = await client.conversations.create({

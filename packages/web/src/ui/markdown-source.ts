@@ -6,7 +6,7 @@
 /** Blocks in blocks. */
 const NESTING_MAX = 32;
 /** Marks like `**` or `[` in one paragraph: each may be compared with all the others. */
-const MARKS_MAX = 300;
+const MARKS_MAX = 200;
 /** Characters without a space: an address is looked for from each of them on. */
 const WORD_MAX = 500;
 /** Characters of one part, code aside. */
