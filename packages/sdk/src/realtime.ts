@@ -9,6 +9,7 @@ import {
   type ServerFrame,
   type Turn,
 } from "./contract/index.ts";
+import { createActivation } from "./realtime/activation.ts";
 import { createConnector, type RealtimeState } from "./realtime/connector.ts";
 import { createFallback } from "./realtime/fallback.ts";
 import { createOutbox, type Sent, Undelivered, type Unsent, type UnsentStorage } from "./realtime/outbox.ts";
@@ -20,7 +21,7 @@ import {
 import { platformWebSocket, type WebSocketConstructor } from "./realtime/web-socket.ts";
 
 export type { RealtimeState } from "./realtime/connector.ts";
-export type { Sent, Unsent, UnsentStorage } from "./realtime/outbox.ts";
+export { type Sent, Undelivered, type Unsent, type UnsentStorage } from "./realtime/outbox.ts";
 export type { ConversationEvent, ConversationListener } from "./realtime/subscriptions.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./realtime/web-socket.ts";
 
@@ -33,23 +34,29 @@ export interface RealtimeSettings {
   WebSocket?: WebSocketConstructor;
   /** Keeps unsent messages over a reload, e.g. `sessionStorage`. Without it they last as long as this object. */
   storage?: UnsentStorage;
+  /** Whose unsent messages these are, e.g. the user's id: whoever else signs in on this page does not send them. */
+  storageName?: string;
 }
 
 export interface Realtime {
   readonly state: RealtimeState;
   /** Each of these returns the function that ends the listening. */
   onState(listener: (state: RealtimeState) => void): () => void;
-  /** Frames of one's own; an `error` is of a message that an earlier page had left unsent (`id` is its client id). */
+  /**
+   * Frames of one's own. An `error` is of a message that an earlier page had left unsent (`id` is its client
+   * id), or of a conversation that cannot be subscribed (`id` is the conversation's).
+   */
   on(listener: (frame: OwnFrame | ErrorFrame) => void): () => void;
   /**
    * Hears of a conversation, over all breaks: within an epoch the deltas of a reply tile it without gap or
-   * overlap. With `after` a turn goes on from the cursor of an earlier event. A refusal (the conversation
-   * is gone) is told by an `error` frame to `on`.
+   * overlap. With `after` a turn goes on from the cursor of an earlier event. A refusal for good (the
+   * conversation is gone) is told by an `error` frame to `on`; one that passes is tried again.
    */
   subscribe(conversationId: string, listener: ConversationListener, options?: { after?: string }): () => void;
   /**
    * Sends a message and waits for the durable answer, over all breaks; what is not acknowledged is sent
-   * again under the same client id. Rejects with a `Problem` where the server refuses it.
+   * again under the same client id. Rejects with a `Problem` where the server refuses it, and with
+   * `Undelivered` where no answer comes any more: this was closed, or the credential refused.
    */
   send(message: Input<typeof messages.send>): Promise<Sent>;
   /** What was sent and is not yet acknowledged, oldest first in each conversation. */
@@ -67,6 +74,7 @@ interface Waiting {
 /** One socket to the server for everything that happens now; connects at once and for as long as it is not closed. */
 export function createRealtime(settings: RealtimeSettings): Realtime {
   const { client } = settings;
+  const baseUrl = settings.baseUrl.replace(/\/+$/, "");
   const waiting = new Map<string, Waiting>();
   const subscriptions = new Map<string, Subscription>();
   const stateListeners = new Set<(state: RealtimeState) => void>();
@@ -122,26 +130,6 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     }
   }
 
-  /** Makes a subscription live on the present socket. */
-  async function activate(subscription: Subscription, isAfterBreak: boolean): Promise<void> {
-    const { conversationId: conversation_id } = subscription;
-    const after = subscription.cursor();
-    const others = isAfterBreak ? subscription.otherTurns() : [];
-    try {
-      await request({
-        type: "conversation.subscribe",
-        conversation_id,
-        ...(after !== undefined && { after }),
-      });
-    } catch (error) {
-      if (error instanceof Problem) tellOwn({ type: "error", problem: error.toDocument("") });
-      return;
-    }
-    // What ended while nobody listened is not told again; its own stream still tells.
-    for (const turnId of others) fallback.follow(subscription, turnId);
-    subscription.resumed();
-  }
-
   async function deliver(message: Unsent): Promise<Sent> {
     const { conversation_id } = message;
     if (connector.state === "fallback") {
@@ -159,6 +147,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
   const outbox = createOutbox({
     deliver,
     storage: settings.storage,
+    storageKey: `parley.unsent:${encodeURIComponent(settings.storageName ?? "")}:${baseUrl}`,
     onRefused: (message, problem) =>
       tellOwn({ type: "error", id: message.client_message_id, problem: problem.toDocument("") }),
   });
@@ -168,10 +157,16 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     onConversation: (conversation) => tellOwn({ type: "conversation.updated", conversation }),
     onRound: () => outbox.flush(),
   });
+  const activation = createActivation({
+    request,
+    isListened: (subscription) => subscriptions.get(subscription.conversationId) === subscription,
+    follow: fallback.follow,
+    onRefused: (id, problem) => tellOwn({ type: "error", id, problem: problem.toDocument("") }),
+  });
   const connector = createConnector({
     async address() {
       const { ticket } = await client.realtime.createTicket();
-      const url = new URL(settings.baseUrl.replace(/\/+$/, "") + realtimeSocket.path);
+      const url = new URL(baseUrl + realtimeSocket.path);
       url.protocol = url.protocol.replace("http", "ws");
       url.searchParams.set("ticket", ticket);
       return url.href;
@@ -180,14 +175,18 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
     onState(state) {
       if (state === "fallback") fallback.start();
       else fallback.stop();
+      if (state === "refused") outbox.close("the credential was refused");
       for (const listener of [...stateListeners]) listener(state);
     },
     onOpen() {
-      for (const subscription of subscriptions.values()) void activate(subscription, true);
+      for (const subscription of subscriptions.values()) {
+        void activation.activate(subscription, { isAfterBreak: true });
+      }
       outbox.flush();
     },
     onFrame,
     onLost() {
+      activation.forget();
       for (const { reject } of waiting.values()) reject(new Undelivered("the socket broke"));
       waiting.clear();
     },
@@ -211,11 +210,12 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       const subscription = known ?? createSubscription(conversationId);
       subscriptions.set(conversationId, subscription);
       const leave = subscription.add(listener, after);
-      if (connector.state === "open") void activate(subscription, false);
-      else fallback.look(conversationId);
+      if (connector.state === "open") void activation.activate(subscription, { isAfterBreak: false });
+      else fallback.joined(subscription);
       return () => {
         if (leave() > 0 || subscriptions.get(conversationId) !== subscription) return;
         subscriptions.delete(conversationId);
+        fallback.left(subscription);
         connector.send({ type: "conversation.unsubscribe", conversation_id: conversationId });
       };
     },
@@ -233,7 +233,7 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       }
     },
     close() {
-      outbox.close();
+      outbox.close("closed before an answer came");
       fallback.stop();
       connector.close();
     },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ServerFrame } from "../contract/index.ts";
+import { Problem, type ServerFrame } from "../contract/index.ts";
 import { createConnector, type RealtimeState } from "./connector.ts";
 import type { WebSocketLike } from "./web-socket.ts";
 
@@ -10,11 +10,13 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
 });
 
 class FakeSocket implements WebSocketLike {
   readonly url: string;
   readonly sent: string[] = [];
+  isOpen = false;
   isClosed = false;
   readonly #listeners = new Map<string, ((event: never) => void)[]>();
 
@@ -23,6 +25,7 @@ class FakeSocket implements WebSocketLike {
     sockets.push(this);
   }
   send(text: string): void {
+    if (!this.isOpen) throw new Error("InvalidStateError");
     this.sent.push(text);
   }
   close(): void {
@@ -32,6 +35,7 @@ class FakeSocket implements WebSocketLike {
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
   }
   say(type: string, event: object = {}): void {
+    if (type === "open") this.isOpen = true;
     for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
   }
 }
@@ -156,4 +160,90 @@ test("closed is the end: nothing is tried any more", async () => {
   expect(sockets).toHaveLength(1);
   expect(socket(1).isClosed).toBe(true);
   expect(states).toEqual(["open", "closed"]);
+});
+
+test("the silence of the last connection is not held against the next, whose handshake hangs", async () => {
+  const { seen, states } = setUp();
+  await settle();
+  socket(1).say("open");
+  await vi.advanceTimersByTimeAsync(26_000);
+  socket(1).say("close");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sockets).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(9_900);
+  expect(socket(2)).toMatchObject({ sent: [], isClosed: false });
+  socket(2).say("open");
+  expect(states).toEqual(["open", "connecting", "open"]);
+  expect(seen).toEqual({ opened: 2, lost: 1 });
+});
+
+test("a handshake may take nine seconds", async () => {
+  const { states } = setUp();
+  await settle();
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(socket(1).isClosed).toBe(false);
+  socket(1).say("open");
+  expect(states).toEqual(["open"]);
+  expect(sockets).toHaveLength(1);
+});
+
+/** A page whose network comes and goes. */
+function stubPage() {
+  const page = new EventTarget();
+  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+  vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
+  return { comesOnline: () => page.dispatchEvent(new Event("online")) };
+}
+
+test("a try that was overtaken by another says nothing any more, whatever becomes of it", async () => {
+  const page = stubPage();
+  const tickets: { resolve(url: string): void; reject(error: Error): void }[] = [];
+  const { states, connector } = setUp({
+    address: () => new Promise((resolve, reject) => void tickets.push({ resolve, reject })),
+  });
+  await settle();
+  tickets[0]?.reject(new TypeError("fetch failed"));
+  await settle();
+  page.comesOnline();
+  page.comesOnline();
+  page.comesOnline();
+  expect(tickets).toHaveLength(4);
+  tickets[3]?.resolve("ws://last");
+  await settle();
+  tickets[1]?.reject(new TypeError("fetch failed"));
+  socket(1).say("open");
+  tickets[2]?.reject(new TypeError("fetch failed"));
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(connector.state).toBe("open");
+  expect(states).toEqual(["offline", "open"]);
+  expect(sockets.map(({ url }) => url)).toEqual(["ws://last"]);
+});
+
+test.each(["unauthenticated", "forbidden"] as const)(
+  "a ticket refused as %s ends the tries",
+  async (code) => {
+    let tries = 0;
+    const { states } = setUp({
+      address: async () => {
+        tries++;
+        throw new Problem(code);
+      },
+    });
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(states).toEqual(["refused"]);
+    expect(tries).toBe(1);
+  },
+);
+
+test("a socket closed because the session has ended is not made anew", async () => {
+  const { states, seen, connector } = setUp();
+  await settle();
+  socket(1).say("open");
+  socket(1).say("close", { code: 1008 });
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(sockets).toHaveLength(1);
+  expect(states).toEqual(["open", "refused"]);
+  expect(seen.lost).toBe(1);
+  connector.close();
+  expect(connector.state).toBe("closed");
 });

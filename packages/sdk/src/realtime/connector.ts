@@ -1,11 +1,13 @@
-import type { ServerFrame } from "../contract/index.ts";
+import { type closeCodes, Problem, type ServerFrame } from "../contract/index.ts";
 import type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";
 
 /**
  * `connecting`: the first try, or a fresh one after a break. `open`: the socket is up. `fallback`: sockets
  * do not get through, so HTTP does their work. `offline`: the server cannot be reached; tries go on.
+ * `refused`: the server does not know the client's credential (any more); nothing is tried until someone
+ * signs in and makes a new one.
  */
-export type RealtimeState = "connecting" | "open" | "fallback" | "offline" | "closed";
+export type RealtimeState = "connecting" | "open" | "fallback" | "offline" | "refused" | "closed";
 
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
@@ -18,6 +20,8 @@ const WATCH_MS = 5_000;
 /** Silence after which the server is asked for a sign of life, and how long that may take. */
 const SILENT_MS = 25_000;
 const PONG_TIMEOUT_MS = 10_000;
+/** The session or key behind the socket has ended. */
+const SIGNED_OUT = 1008 satisfies keyof typeof closeCodes;
 
 export interface ConnectorUses {
   /** Where to connect to, with a fresh ticket in it. */
@@ -44,10 +48,12 @@ export function createConnector(uses: ConnectorUses): Connector {
   let state: RealtimeState = "connecting";
   let socket: WebSocketLike | null = null;
   let tries = 0;
-  let refusals = 0;
-  let heardAt = 0;
+  let unopened = 0;
+  /** Of tries for a ticket only the last counts: a page that comes online does not wait for a dead one. */
+  let lastTry = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
+  const isOver = () => state === "closed" || state === "refused";
   const enter = (next: RealtimeState) => {
     if (state === next || state === "closed") return;
     state = next;
@@ -55,7 +61,7 @@ export function createConnector(uses: ConnectorUses): Connector {
   };
 
   const tryAgain = (next: RealtimeState) => {
-    if (state === "closed") return;
+    if (isOver()) return;
     enter(next);
     const waitMs = Math.random() * Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** tries++);
     clearTimeout(timer);
@@ -64,63 +70,71 @@ export function createConnector(uses: ConnectorUses): Connector {
 
   async function connect(): Promise<void> {
     clearTimeout(timer);
+    if (isOver() || socket) return;
     if (!uses.WebSocket) return enter("fallback");
+    const thisTry = ++lastTry;
+    const isCurrent = () => thisTry === lastTry && !isOver();
     let address: string;
     try {
       address = await uses.address();
-    } catch {
-      return tryAgain("offline");
+    } catch (error) {
+      if (!isCurrent()) return;
+      return isRefusal(error) ? enter("refused") : tryAgain("offline");
     }
-    if (state === "closed" || socket) return;
+    if (!isCurrent()) return;
     try {
       open(new uses.WebSocket(address));
     } catch {
-      refused();
+      didNotOpen();
     }
   }
 
-  function refused(): void {
-    refusals++;
-    tryAgain(refusals >= REFUSALS_TO_FALL_BACK ? "fallback" : state);
+  function didNotOpen(): void {
+    unopened++;
+    tryAgain(unopened >= REFUSALS_TO_FALL_BACK ? "fallback" : state);
   }
 
   function open(fresh: WebSocketLike): void {
     socket = fresh;
     let openedAt: number | null = null;
-    let isOver = false;
+    let heardAt = 0;
+    let hasEnded = false;
+    let watch: ReturnType<typeof setInterval> | undefined;
     const tooLate = setTimeout(() => end(), OPEN_TIMEOUT_MS);
-    const watch = setInterval(() => {
-      const silentMs = Date.now() - heardAt;
-      if (silentMs > SILENT_MS + PONG_TIMEOUT_MS) end();
-      else if (silentMs > SILENT_MS) fresh.send('{"type":"ping"}');
-    }, WATCH_MS);
 
-    const end = () => {
-      if (isOver) return;
-      isOver = true;
+    const end = (code?: number) => {
+      if (hasEnded) return;
+      hasEnded = true;
       clearTimeout(tooLate);
       clearInterval(watch);
       if (socket === fresh) socket = null;
       fresh.close();
-      if (openedAt === null) return refused();
+      if (openedAt === null) return didNotOpen();
       if (Date.now() - openedAt >= GOOD_AFTER_MS) tries = 0;
       uses.onLost();
-      tryAgain("connecting");
+      if (code === SIGNED_OUT) enter("refused");
+      else tryAgain("connecting");
+    };
+    const look = () => {
+      const silentMs = Date.now() - heardAt;
+      if (silentMs > SILENT_MS + PONG_TIMEOUT_MS) end();
+      else if (silentMs > SILENT_MS) fresh.send('{"type":"ping"}');
     };
     fresh.addEventListener("open", () => {
-      if (isOver || state === "closed") return fresh.close();
+      if (hasEnded || isOver()) return fresh.close();
       clearTimeout(tooLate);
       openedAt = heardAt = Date.now();
-      refusals = 0;
+      watch = setInterval(look, WATCH_MS);
+      unopened = 0;
       enter("open");
       uses.onOpen();
     });
     fresh.addEventListener("message", ({ data }) => {
       heardAt = Date.now();
-      if (!isOver && typeof data === "string") uses.onFrame(JSON.parse(data) as ServerFrame);
+      if (!hasEnded && typeof data === "string") uses.onFrame(JSON.parse(data) as ServerFrame);
     });
-    fresh.addEventListener("close", end);
-    fresh.addEventListener("error", end);
+    fresh.addEventListener("close", ({ code }) => end(code));
+    fresh.addEventListener("error", () => end());
     endPresent = end;
   }
 
@@ -151,3 +165,6 @@ export function createConnector(uses: ConnectorUses): Connector {
     },
   };
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Problem && (error.code === "unauthenticated" || error.code === "forbidden");

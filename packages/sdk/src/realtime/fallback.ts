@@ -20,34 +20,60 @@ export interface Fallback {
   follow(subscription: Subscription, turnId: string): void;
   /** Something was sent there: looks at once. */
   look(conversationId: string): void;
+  /** Somebody new listens, who has heard nothing of what is followed already. */
+  joined(subscription: Subscription): void;
+  /** Nobody listens any more. */
+  left(subscription: Subscription): void;
 }
 
 export function createFallback({ client, subscriptions, onConversation, onRound }: FallbackUses): Fallback {
   const seen = new Map<string, string>();
-  const following = new Map<string, AbortController>();
+  const following = new Map<Subscription, Map<string, AbortController>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let isOn = false;
+  /** The run between a start and its stop; what began in another and ends now is nobody's. */
+  let run: symbol | null = null;
 
-  const follow = (subscription: Subscription, turnId: string) => {
-    if (following.has(turnId)) return;
+  const isListened = (subscription: Subscription) => [...subscriptions()].includes(subscription);
+
+  function follow(subscription: Subscription, turnId: string, isAgain = false): void {
+    const turns = following.get(subscription) ?? new Map<string, AbortController>();
+    if (turns.has(turnId)) return;
+    following.set(subscription, turns);
     const cut = new AbortController();
-    following.set(turnId, cut);
-    void (async () => {
-      try {
-        for await (const event of client.events(turnId, { signal: cut.signal })) {
-          subscription.takeTurn(event);
-        }
-      } catch {
-        // The next round finds the turn again, or the list tells how it ended.
-      } finally {
-        following.delete(turnId);
+    turns.set(turnId, cut);
+    const forget = () => {
+      cut.abort();
+      if (turns.get(turnId) === cut) turns.delete(turnId);
+      if (turns.size === 0 && following.get(subscription) === turns) following.delete(subscription);
+    };
+    const read = async () => {
+      for await (const event of client.events(turnId, { signal: cut.signal })) {
+        if (cut.signal.aborted) return;
+        if (subscription.takeTurn(event)) continue;
+        forget();
+        // From the start there is no gap; were there one all the same, the next round would try again.
+        if (!isAgain) follow(subscription, turnId, true);
+        return;
       }
-    })();
-  };
+    };
+    // The next round finds a turn again that broke off, or the list tells how it ended.
+    read()
+      .catch(() => {})
+      .finally(forget);
+  }
+
+  function abandon(subscription: Subscription): string[] {
+    const turns = following.get(subscription);
+    following.delete(subscription);
+    for (const cut of turns?.values() ?? []) cut.abort();
+    return [...(turns?.keys() ?? [])];
+  }
 
   async function look(subscription: Subscription): Promise<void> {
     const { conversationId } = subscription;
+    const lookedIn = run;
     const conversation = await client.conversations.get({ conversation_id: conversationId });
+    if (run === null || run !== lookedIn || !isListened(subscription)) return;
     if (conversation.active_turn_id !== null) follow(subscription, conversation.active_turn_id);
     const now = JSON.stringify(conversation);
     if (seen.get(conversationId) === now) return;
@@ -56,30 +82,42 @@ export function createFallback({ client, subscriptions, onConversation, onRound 
     subscription.resumed();
   }
 
-  async function round(): Promise<void> {
-    if (!isOn) return;
+  async function round(of: symbol): Promise<void> {
+    if (run !== of) return;
     onRound();
     await Promise.allSettled([...subscriptions()].map(look));
-    if (isOn) timer = setTimeout(() => void round(), POLL_MS);
+    if (run === of) timer = setTimeout(() => void round(of), POLL_MS);
+  }
+
+  function lookAt(conversationId: string): void {
+    for (const one of subscriptions()) {
+      if (run !== null && one.conversationId === conversationId) look(one).catch(() => {});
+    }
   }
 
   return {
     start() {
-      if (isOn) return;
-      isOn = true;
-      void round();
+      if (run !== null) return;
+      run = Symbol("run");
+      void round(run);
     },
     stop() {
-      isOn = false;
+      run = null;
       clearTimeout(timer);
       seen.clear();
-      for (const cut of following.values()) cut.abort();
+      for (const subscription of [...following.keys()]) abandon(subscription);
     },
-    follow,
-    look(conversationId) {
-      for (const one of subscriptions()) {
-        if (isOn && one.conversationId === conversationId) look(one).catch(() => {});
-      }
+    follow: (subscription, turnId) => follow(subscription, turnId),
+    look: lookAt,
+    joined(subscription) {
+      // Whoever knows the begin of a turn hears it no second time.
+      for (const turnId of abandon(subscription)) follow(subscription, turnId);
+      seen.delete(subscription.conversationId);
+      lookAt(subscription.conversationId);
+    },
+    left(subscription) {
+      abandon(subscription);
+      seen.delete(subscription.conversationId);
     },
   };
 }

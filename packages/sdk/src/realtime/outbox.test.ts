@@ -32,6 +32,7 @@ function setUp(storage?: UnsentStorage) {
       return uses.answer(one);
     },
     storage,
+    storageKey: "unsent",
     onRefused: (one, problem) => void refused.push([one.client_message_id, problem.code]),
   };
   return { outbox: createOutbox(settings), tried, refused, uses };
@@ -114,4 +115,63 @@ test("a storage that throws or holds rubbish costs nothing but itself", async ()
   };
   const { outbox } = setUp(broken);
   expect((await outbox.send(message(1))).message.content).toBe("1");
+});
+
+test("a flush while a try is under way is not lost when that try fails", async () => {
+  const { outbox, tried, uses } = setUp();
+  const old = Promise.withResolvers<never>();
+  uses.answer = () => old.promise;
+  const sending = outbox.send(message(1));
+  outbox.flush();
+  uses.answer = async (one) => answer(one);
+  old.reject(new TypeError("fetch failed"));
+  await sending;
+  expect(tried).toEqual(["id-1", "id-1"]);
+  await outbox.send(message(2));
+  uses.answer = down;
+  void outbox.send(message(3));
+  await vi.runAllTimersAsync();
+  expect(tried).toEqual(["id-1", "id-1", "id-2", "id-3"]);
+});
+
+test("closing tells whoever waits, ends the tries, and leaves the storage to the next page", async () => {
+  const storage = memory();
+  const { outbox, tried, uses } = setUp(storage);
+  uses.answer = async () => {
+    throw new Problem("overloaded");
+  };
+  const sending = [outbox.send(message(1)), outbox.send(message(2))];
+  await vi.advanceTimersByTimeAsync(500);
+  expect(vi.getTimerCount()).toBe(1);
+  outbox.close("closed");
+  expect(vi.getTimerCount()).toBe(0);
+  sending.push(outbox.send(message(3)));
+  for (const one of sending) await expect(one).rejects.toBeInstanceOf(Undelivered);
+  outbox.flush();
+  await vi.runAllTimersAsync();
+  expect(tried).toEqual(["id-1"]);
+  const next = setUp(storage);
+  expect(next.outbox.unsent).toEqual([message(1), message(2)]);
+  next.outbox.close("closed");
+  expect(next.refused).toEqual([]);
+});
+
+test("a passing refusal that comes after the close starts no timer", async () => {
+  const { outbox, uses } = setUp();
+  const late = Promise.withResolvers<never>();
+  uses.answer = () => late.promise;
+  const sending = outbox.send(message(1));
+  outbox.close("closed");
+  late.reject(new Problem("overloaded"));
+  await expect(sending).rejects.toBeInstanceOf(Undelivered);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("entries of a storage that are no messages are left out", () => {
+  const storage = memory();
+  storage.setItem("unsent", JSON.stringify([null, 7, "x", {}, { conversation_id: "c" }, message(1)]));
+  const { outbox } = setUp(storage);
+  expect(outbox.unsent).toEqual([message(1)]);
+  outbox.flush();
 });

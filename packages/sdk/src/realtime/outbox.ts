@@ -1,4 +1,5 @@
-import { type Input, type messages, type Output, Problem, type ProblemCode } from "../contract/index.ts";
+import { type Input, type messages, type Output, Problem } from "../contract/index.ts";
+import { retryInMs } from "./passing.ts";
 
 /** Where unsent messages outlive a reload: `sessionStorage`, `localStorage`, or anything like them. */
 export interface UnsentStorage {
@@ -10,11 +11,6 @@ export interface UnsentStorage {
 export type Unsent = Input<typeof messages.send> & { client_message_id: string };
 export type Sent = Output<typeof messages.send>;
 
-const STORAGE_KEY = "parley.unsent";
-/** Refusals that pass by themselves; anything else is told to whoever sent. */
-const PASSING: ReadonlySet<ProblemCode> = new Set(["draining", "storage_unavailable", "overloaded"]);
-const RETRY_MS = 1_000;
-
 /** A delivery came to no answer: the message may or may not have been taken. */
 export class Undelivered extends Error {}
 
@@ -22,6 +18,8 @@ export interface OutboxUses {
   /** Resolves with the answer; rejects with a `Problem`, or with `Undelivered`. */
   deliver(message: Unsent): Promise<Sent>;
   storage: UnsentStorage | undefined;
+  /** Under which key the storage keeps them: one for each server and person. */
+  storageKey: string;
   /** A message that an earlier page left behind was refused. */
   onRefused(message: Unsent, problem: Problem): void;
 }
@@ -29,8 +27,10 @@ export interface OutboxUses {
 interface Entry {
   message: Unsent;
   resolve(answer: Sent): void;
-  reject(problem: Problem): void;
+  reject(error: Problem | Undelivered): void;
 }
+
+type Outcome = "settled" | "undelivered" | "later";
 
 /**
  * Messages that were not acknowledged yet. Each keeps its client id over every try, so that it is stored
@@ -39,22 +39,28 @@ interface Entry {
 export interface Outbox {
   readonly unsent: readonly Unsent[];
   send(message: Unsent): Promise<Sent>;
-  /** There is a way to the server again. */
+  /** There is a way to the server again; a delivery that is under way and fails was of the old one. */
   flush(): void;
-  close(): void;
+  /** Tells whoever waits that no answer comes any more. What is stored stays, for the next page. */
+  close(reason: string): void;
 }
 
-export function createOutbox({ deliver, storage, onRefused }: OutboxUses): Outbox {
+export function createOutbox({ deliver, storage, storageKey, onRefused }: OutboxUses): Outbox {
   const lanes = new Map<string, Entry[]>();
   const busy = new Set<string>();
-  let isClosed = false;
+  /** Busy lanes that were flushed meanwhile. */
+  const again = new Set<string>();
+  const retries = new Map<string, ReturnType<typeof setTimeout>>();
+  let closedFor: string | null = null;
 
   const all = () => [...lanes.values()].flat().map(({ message }) => message);
   const save = () => {
+    // The storage may be the next page's by now; what it sends again is answered again.
+    if (closedFor !== null) return;
     const unsent = all();
     try {
-      if (unsent.length === 0) storage?.removeItem(STORAGE_KEY);
-      else storage?.setItem(STORAGE_KEY, JSON.stringify(unsent));
+      if (unsent.length === 0) storage?.removeItem(storageKey);
+      else storage?.setItem(storageKey, JSON.stringify(unsent));
     } catch {
       // A storage that is full or forbidden costs only what a reload would have kept.
     }
@@ -77,37 +83,53 @@ export function createOutbox({ deliver, storage, onRefused }: OutboxUses): Outbo
     if (busy.has(conversationId)) return;
     busy.add(conversationId);
     try {
-      for (let first = lanes.get(conversationId)?.[0]; first && !isClosed; ) {
-        const isSettled = await tryOne(conversationId, first);
-        if (!isSettled) return;
+      for (let first = lanes.get(conversationId)?.[0]; first && closedFor === null; ) {
+        again.delete(conversationId);
+        const outcome = await tryOne(conversationId, first);
+        if (outcome === "later" || (outcome === "undelivered" && !again.has(conversationId))) return;
         first = lanes.get(conversationId)?.[0];
       }
     } finally {
       busy.delete(conversationId);
+      again.delete(conversationId);
     }
   }
 
-  /** False where it must wait for the next flush. */
-  async function tryOne(conversationId: string, { message, resolve, reject }: Entry): Promise<boolean> {
+  function workLater(conversationId: string, waitMs: number): void {
+    if (closedFor !== null) return;
+    clearTimeout(retries.get(conversationId));
+    const retry = () => {
+      retries.delete(conversationId);
+      void work(conversationId);
+    };
+    retries.set(conversationId, setTimeout(retry, waitMs));
+  }
+
+  /** `undelivered` waits for the next flush; `later` comes by itself. */
+  async function tryOne(conversationId: string, { message, resolve, reject }: Entry): Promise<Outcome> {
     try {
       const answer = await deliver(message);
       settle(conversationId);
       resolve(answer);
-      return true;
+      return "settled";
     } catch (error) {
-      if (!(error instanceof Problem)) return false;
-      if (PASSING.has(error.code)) {
-        setTimeout(() => void work(conversationId), (error.retryAfterS ?? 0) * 1_000 + RETRY_MS);
-        return false;
+      if (!(error instanceof Problem)) return "undelivered";
+      const waitMs = retryInMs(error);
+      if (waitMs !== null) {
+        workLater(conversationId, waitMs);
+        return "later";
       }
       settle(conversationId);
       reject(error);
-      return true;
+      return "settled";
     }
   }
 
-  for (const message of stored(storage)) {
-    add({ message, resolve: () => {}, reject: (problem) => onRefused(message, problem) });
+  for (const message of stored(storage, storageKey)) {
+    const reject = (error: Error) => {
+      if (error instanceof Problem) onRefused(message, error);
+    };
+    add({ message, resolve: () => {}, reject });
   }
 
   return {
@@ -115,25 +137,40 @@ export function createOutbox({ deliver, storage, onRefused }: OutboxUses): Outbo
       return all();
     },
     send(message) {
+      if (closedFor !== null) return Promise.reject(new Undelivered(closedFor));
       const answer = new Promise<Sent>((resolve, reject) => add({ message, resolve, reject }));
       save();
       void work(message.conversation_id);
       return answer;
     },
     flush() {
-      for (const conversationId of lanes.keys()) void work(conversationId);
+      for (const conversationId of lanes.keys()) {
+        if (busy.has(conversationId)) again.add(conversationId);
+        else void work(conversationId);
+      }
     },
-    close() {
-      isClosed = true;
+    close(reason) {
+      if (closedFor !== null) return;
+      closedFor = reason;
+      for (const retry of retries.values()) clearTimeout(retry);
+      retries.clear();
+      for (const { reject } of [...lanes.values()].flat()) reject(new Undelivered(reason));
     },
   };
 }
 
-function stored(storage: UnsentStorage | undefined): Unsent[] {
+function stored(storage: UnsentStorage | undefined, key: string): Unsent[] {
   try {
-    const value: unknown = JSON.parse(storage?.getItem(STORAGE_KEY) ?? "[]");
-    return Array.isArray(value) ? (value as Unsent[]) : [];
+    const value: unknown = JSON.parse(storage?.getItem(key) ?? "[]");
+    return Array.isArray(value) ? value.filter(isUnsent) : [];
   } catch {
     return [];
   }
+}
+
+/** Whatever else writes to that storage must not take the page with it. */
+function isUnsent(value: unknown): value is Unsent {
+  if (typeof value !== "object" || value === null) return false;
+  const { conversation_id, content, client_message_id } = value as Record<string, unknown>;
+  return [conversation_id, content, client_message_id].every((field) => typeof field === "string");
 }

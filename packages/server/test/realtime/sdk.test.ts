@@ -5,6 +5,7 @@ import {
   type Realtime,
   type RealtimeSettings,
   type RealtimeState,
+  Undelivered,
 } from "@parley-chat/sdk";
 import { expect } from "vitest";
 import { WebSocket } from "ws";
@@ -91,13 +92,14 @@ journey("what a page could not send is sent by the next, under the same client i
   const { id } = await newConversation(server.owner);
   const nowhere = server.client("no-such-token");
   const page = connect(server, { client: nowhere, storage });
-  void page.send({
+  const sending = page.send({
     conversation_id: id,
     content: "Hold on to this.",
     client_message_id: "kept",
     reply: false,
   });
-  await until("no way", () => page.state === "offline");
+  await expect(sending).rejects.toBeInstanceOf(Undelivered);
+  expect(page.state).toBe("refused");
   page.close();
   const next = connect(server, { storage });
   expect(next.unsent).toMatchObject([{ content: "Hold on to this.", client_message_id: "kept" }]);

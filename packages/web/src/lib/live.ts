@@ -28,7 +28,8 @@ export function createLive(uses: {
     state.set(next);
     trouble.set(null);
     // What happened to other conversations while nobody listened was not told.
-    if (next === "open") void conversations.load();
+    // A refused credential is for the session to find out, which it does with any call.
+    if (next === "open" || next === "refused") void conversations.load();
   });
   realtime.on((frame) => {
     if (frame.type === "conversation.created" || frame.type === "conversation.updated") {

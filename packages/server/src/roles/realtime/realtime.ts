@@ -11,6 +11,7 @@ import { CLOSE_TIMEOUT_MS, Connection } from "./connection.ts";
 const TICK_MS = 1_000;
 /** A socket is pinged so often; one that said nothing from one ping to the next is dead. */
 const TICKS_TO_BEAT = 30;
+const STOPPING = "the server is stopping";
 const FRAME_BYTES_MAX = 1024 * 1024;
 const SOCKETS_MAX = 50_000;
 
@@ -53,6 +54,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
   let webSockets: Promise<WebSocketServer> | null = null;
   let tellEmpty: (() => void) | null = null;
   let ticks = 0;
+  let isClosing = false;
 
   const checkCredentials = () => {
     for (const same of byCredential.values()) {
@@ -76,15 +78,24 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
   });
   const stopListening = uses.onRevoked(checkCredentials);
 
-  async function admit(request: IncomingMessage): Promise<Principal> {
+  function checkRoom(): void {
     uses.checkOpen();
-    checkOrigin(request, uses);
     if (connections.size >= SOCKETS_MAX) throw tooMany();
+  }
+
+  async function admit(request: IncomingMessage): Promise<Principal> {
+    checkRoom();
+    checkOrigin(request, uses);
     const ticket = new URL(request.url ?? "", "http://parley").searchParams.get("ticket") ?? "";
     const principal = ticket === "" ? null : await uses.takeTicket(ticket);
     if (!principal || !(await uses.isAlive(principal))) throw badTicket();
-    if ((byUser.get(principal.userId) ?? 0) >= uses.socketsPerUserMax) throw tooMany();
     return principal;
+  }
+
+  /** Asked with nothing awaited before the upgrade, so that many who come at once are counted one by one. */
+  function checkRoomFor({ userId }: Principal): void {
+    checkRoom();
+    if ((byUser.get(userId) ?? 0) >= uses.socketsPerUserMax) throw tooMany();
   }
 
   async function handle(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -95,6 +106,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
       const principal = await admit(request);
       webSockets ??= loadWebSockets();
       const server = await webSockets;
+      checkRoomFor(principal);
       socket.off("error", ignore);
       server.handleUpgrade(request, socket, head, (webSocket) => adopt(webSocket, request, principal));
     } catch (error) {
@@ -116,6 +128,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
     else byCredential.set(credential.id, new Set([connection]));
     uses.openSockets.opened();
     connection.begin(uses.open(connection), forget);
+    if (isClosing) connection.close(1012, STOPPING);
   }
 
   function forget(connection: Connection): void {
@@ -136,13 +149,14 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
       headers.upgrade?.toLowerCase() === "websocket" && url.split("?", 1)[0] === realtimeSocket.path,
     upgrade: (request, socket, head) => void handle(request, socket, head),
     async close() {
+      isClosing = true;
       stopTicks();
       stopListening();
       if (connections.size === 0) return;
       const empty = new Promise<void>((resolve) => {
         tellEmpty = resolve;
       });
-      for (const connection of connections) connection.close(1012, "the server is stopping");
+      for (const connection of connections) connection.close(1012, STOPPING);
       await empty;
     },
   };
