@@ -147,6 +147,56 @@ describeInBrowser("what is one's own", () => {
     await context.close();
   });
 
+  test("what was typed into the editor outlives leaving it, until it is saved, discarded or cancelled", async () => {
+    const { page, context } = await scene.owner();
+    const leave = () => page.getByRole("navigation").getByRole("link", { name: "Characters" }).click();
+    const description = page.getByLabel("Description");
+    const enter = async () => {
+      await page.getByRole("link", { name: "New character" }).click();
+      await description.waitFor();
+    };
+    const notice = page.getByText("not saved yet");
+    await enter();
+    expect(await notice.count()).toBe(0);
+    await description.fill("Mends nets.");
+    await page.getByText("More", { exact: true }).click();
+    await page.getByRole("button", { name: "Add a greeting" }).click();
+    await page.getByLabel("Greeting 2", { exact: true }).fill("You again.");
+    await leave();
+    await enter();
+    await notice.waitFor();
+    expect(await description.inputValue()).toBe("Mends nets.");
+    await page.getByText("More", { exact: true }).click();
+    expect(await page.getByLabel("Greeting 2", { exact: true }).inputValue()).toBe("You again.");
+    await page.reload();
+    await notice.waitFor();
+    await page.getByRole("button", { name: "Discard it" }).click();
+    await notice.waitFor({ state: "detached" });
+    expect(await description.inputValue()).toBe("");
+
+    await description.fill("Mends sails.");
+    await page.getByRole("link", { name: "Cancel" }).click();
+    await enter();
+    expect(await description.inputValue()).toBe("");
+
+    await page.getByLabel("Name", { exact: true }).fill("Netta");
+    await page.getByRole("button", { name: "Create the character" }).click();
+    await page.getByRole("dialog", { name: "Netta" }).getByRole("link", { name: "Edit" }).click();
+    await description.waitFor();
+    expect(await notice.count()).toBe(0);
+    await description.fill("Mends kites.");
+    await leave();
+    await page.getByRole("main").getByRole("link", { name: /Netta/ }).click();
+    await page.getByRole("dialog", { name: "Netta" }).getByRole("link", { name: "Edit" }).click();
+    await notice.waitFor();
+    expect(await description.inputValue()).toBe("Mends kites.");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("dialog", { name: "Netta" }).getByRole("link", { name: "Edit" }).click();
+    await description.waitFor();
+    expect(await notice.count()).toBe(0);
+    await context.close();
+  });
+
   test("settings: a name, a look that stays, a key that is shown once and dies at once", async () => {
     const { page, context } = await scene.owner();
     await page.goto(`${scene.server.url}/app/settings`);

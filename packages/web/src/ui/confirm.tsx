@@ -31,7 +31,9 @@ export function Confirm(props: {
       <p>{props.text}</p>
       {trouble && <Trouble {...trouble} />}
       <div className="row end">
-        <Button onClick={props.onClose}>{strings.cancel}</Button>
+        <Button onClick={props.onClose} data-autofocus>
+          {strings.cancel}
+        </Button>
         <Button look="danger" onClick={yes} disabled={isBusy}>
           {props.action}
         </Button>

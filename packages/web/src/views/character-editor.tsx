@@ -1,5 +1,5 @@
 import type { Character } from "@parley-chat/sdk";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { navigate, paths } from "../lib/router.ts";
 import { useStores } from "../stores/stores.ts";
 import { strings } from "../strings.ts";
@@ -9,6 +9,7 @@ import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
 import { useCharacter } from "../ui/use-character.ts";
 import { MenuButton } from "./menu-button.tsx";
+import { type CharacterFields, useCharacterDraft } from "./use-character-draft.ts";
 import { usePage } from "./use-page.ts";
 
 const TEXTS = [
@@ -38,20 +39,56 @@ export function CharacterEditor({ characterId, openMenu }: { characterId?: strin
         </h1>
       </header>
       {characterId && character === null && <p>{strings.sheet.gone}</p>}
-      {(!characterId || character) && <EditorForm key={character?.id ?? ""} character={character ?? null} />}
+      {(!characterId || character) && <Editor key={character?.id ?? ""} character={character ?? null} />}
     </main>
   );
 }
 
-function EditorForm({ character }: { character: Character | null }) {
+/** Begins with what was not saved the last time, and says so. */
+function Editor({ character }: { character: Character | null }) {
+  const draft = useCharacterDraft(character);
+  const [begun, setBegun] = useState({ fields: draft.fields, isOlder: draft.isOlder, count: 0 });
+  const s = strings.editor;
+  const discard = () => {
+    draft.drop();
+    setBegun({ fields: null, isOlder: false, count: begun.count + 1 });
+  };
+  return (
+    <>
+      {begun.fields && (
+        <div className="row draft" role="status">
+          <p>{begun.isOlder ? s.draftOlder : s.draft}</p>
+          <Button onClick={discard}>{s.discard}</Button>
+        </div>
+      )}
+      <EditorForm key={begun.count} character={character} begin={begun.fields ?? character} draft={draft} />
+    </>
+  );
+}
+
+function EditorForm(props: {
+  character: Character | null;
+  begin: CharacterFields | null;
+  draft: ReturnType<typeof useCharacterDraft>;
+}) {
+  const { character, begin, draft } = props;
   const { client, characters } = useStores();
   const { isBusy, trouble, run } = useAction();
-  const [greetings, setGreetings] = useState<readonly string[]>(character?.alternate_greetings ?? []);
+  const form = useRef<HTMLFormElement>(null);
+  const [greetings, setGreetings] = useState<readonly string[]>(begin?.alternate_greetings ?? []);
+  const begunGreetings = useRef(greetings);
   const s = strings.editor;
+
+  const keep = () => form.current && draft.keep(fieldsOf(new FormData(form.current)));
+  // A greeting that is taken out is no input of the form.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only what is typed or taken out is kept
+  useEffect(() => {
+    if (greetings !== begunGreetings.current) keep();
+  }, [greetings]);
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const fields = fieldsOf(new FormData(event.currentTarget), greetings);
+    const fields = fieldsOf(new FormData(event.currentTarget));
     await run(async () => {
       const saved = character
         ? await client.characters.update(
@@ -59,6 +96,7 @@ function EditorForm({ character }: { character: Character | null }) {
             { ifMatch: `"${character.version}"` },
           )
         : await client.characters.create(fields);
+      draft.drop();
       characters.save(saved);
       navigate(paths.character(saved.id));
     });
@@ -69,44 +107,45 @@ function EditorForm({ character }: { character: Character | null }) {
       label={s.fields[name]}
       hint={s.hints[name]}
       name={name}
-      defaultValue={character?.[name] ?? ""}
+      defaultValue={begin?.[name] ?? ""}
       rows={name === "description" || name === "first_mes" ? 6 : 3}
     />
   );
 
   return (
-    <form onSubmit={submit} className="panel">
+    <form ref={form} onSubmit={submit} onInput={keep} className="panel">
       <TextField
         label={s.fields.name}
         name="name"
         required
         maxLength={200}
-        defaultValue={character?.name}
+        defaultValue={begin?.name}
         autoComplete="off"
       />
+      {!character?.avatar_url && <p className="hint">{s.picture}</p>}
       <p className="hint">{s.macros}</p>
       {TEXTS.filter((name) => MAIN_TEXTS.has(name)).map(text)}
       <TextField
         label={s.fields.tags}
         hint={s.hints.tags}
         name="tags"
-        defaultValue={character?.tags.join(", ")}
+        defaultValue={begin?.tags.join(", ")}
         autoComplete="off"
       />
       <details open={character !== null}>
         <summary>{s.more}</summary>
         <Greetings greetings={greetings} onChange={setGreetings} />
         {TEXTS.filter((name) => !MAIN_TEXTS.has(name)).map(text)}
-        <TextField label={s.fields.creator} name="creator" defaultValue={character?.creator} />
+        <TextField label={s.fields.creator} name="creator" defaultValue={begin?.creator} />
         <TextField
           label={s.fields.character_version}
           name="character_version"
-          defaultValue={character?.character_version}
+          defaultValue={begin?.character_version}
         />
         <SelectField
           label={s.fields.visibility}
           name="visibility"
-          defaultValue={character?.visibility ?? "private"}
+          defaultValue={begin?.visibility ?? "private"}
         >
           <option value="private">{s.private}</option>
           <option value="public">{s.public}</option>
@@ -114,7 +153,11 @@ function EditorForm({ character }: { character: Character | null }) {
       </details>
       {trouble && <Trouble {...trouble} />}
       <div className="row end">
-        <Link to={character ? paths.character(character.id) : paths.gallery} className="button quiet">
+        <Link
+          to={character ? paths.character(character.id) : paths.gallery}
+          className="button quiet"
+          onClick={draft.drop}
+        >
           {strings.cancel}
         </Link>
         <Button look="main" type="submit" disabled={isBusy}>
@@ -141,6 +184,7 @@ function Greetings({
         <div className="greeting" key={index}>
           <TextArea
             label={s.greeting(index + 2)}
+            name="greeting"
             value={greeting}
             onChange={(event) => onChange(greetings.with(index, event.target.value))}
           />
@@ -159,8 +203,9 @@ function Greetings({
 }
 
 /** The whole fields that the form sets, as the API takes them. */
-function fieldsOf(form: FormData, greetings: readonly string[]) {
-  const read = (name: string) => String(form.get(name) ?? "").replaceAll("\r\n", "\n");
+function fieldsOf(form: FormData): CharacterFields {
+  const plain = (value: unknown) => String(value ?? "").replaceAll("\r\n", "\n");
+  const read = (name: string) => plain(form.get(name));
   const texts = Object.fromEntries(TEXTS.map((name) => [name, read(name)])) as Record<
     (typeof TEXTS)[number],
     string
@@ -172,7 +217,10 @@ function fieldsOf(form: FormData, greetings: readonly string[]) {
     ...texts,
     name: read("name").trim(),
     tags: [...new Set(tags.filter(Boolean))],
-    alternate_greetings: greetings.filter((greeting) => greeting.trim() !== ""),
+    alternate_greetings: form
+      .getAll("greeting")
+      .map(plain)
+      .filter((greeting) => greeting.trim() !== ""),
     creator: read("creator"),
     character_version: read("character_version"),
     visibility: read("visibility") as "private" | "public",

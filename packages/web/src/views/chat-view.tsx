@@ -102,7 +102,7 @@ function ChatHead(props: {
         <h1 ref={heading} tabIndex={-1} className="clip">
           {title}
         </h1>
-        <p className="hint clip">{strings.chat.withAi(name)}</p>
+        <p className="hint clip">{strings.chat.withAi(title === name ? "" : name)}</p>
       </div>
       {menu}
     </header>

@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, type Ref, useEffect, useState } from "react";
+import { type FormEvent, type KeyboardEvent, type Ref, type RefObject, useEffect, useState } from "react";
 import type { Chat } from "../chat/chat.ts";
 import { useStore } from "../lib/store.ts";
 import { useStores } from "../stores/stores.ts";
@@ -7,6 +7,7 @@ import { IconButton } from "../ui/button.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
 import { useAutosize } from "../ui/use-autosize.ts";
+import { isFocusFree } from "./use-page.ts";
 
 const CHARACTERS_MAX = 50_000;
 
@@ -15,7 +16,7 @@ export function Composer(props: {
   chat: Chat;
   name: string;
   conversationId: string;
-  ref: React.RefObject<HTMLTextAreaElement | null>;
+  ref: RefObject<HTMLTextAreaElement | null>;
   isRunning: boolean;
   canSend: boolean;
   onSent(): void;
@@ -30,6 +31,7 @@ export function Composer(props: {
   const canSubmit = canSend && draft.trim() !== "" && !isTooLong;
 
   useAutosize(ref, draft);
+  useFirstFocus(ref, canSend);
 
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
@@ -93,4 +95,12 @@ function useDraft(conversationId: string) {
   const [draft, setDraft] = useState(() => kept.read<string>(key) ?? "");
   useEffect(() => kept.write(key, draft || undefined), [kept, key, draft]);
   return [draft, setDraft] as const;
+}
+
+/** Who opens a conversation can write at once. Not on a phone, whose keyboard would hide what is to be read. */
+function useFirstFocus(ref: RefObject<HTMLTextAreaElement | null>, canWrite: boolean) {
+  useEffect(() => {
+    if (canWrite && isFocusFree() && matchMedia("(hover: hover)").matches)
+      ref.current?.focus({ preventScroll: true });
+  }, [ref, canWrite]);
 }

@@ -1,6 +1,7 @@
 import type { User } from "@parley-chat/sdk";
 import { type FormEvent, type ReactNode, useContext, useState } from "react";
 import { announce } from "../lib/announce.ts";
+import { navigate, paths } from "../lib/router.ts";
 import { useStore } from "../lib/store.ts";
 import { themes } from "../lib/theme.ts";
 import { useStores } from "../stores/stores.ts";
@@ -78,6 +79,7 @@ function Profile({ user }: { user: User }) {
           label={s.displayName}
           name="name"
           defaultValue={user.display_name}
+          placeholder={s.displayNameMissing}
           maxLength={100}
           required
           autoComplete="name"
@@ -142,11 +144,16 @@ function Leaving({ user }: { user: User }) {
       });
       download(all, "parley-export.json");
     });
+  const signOut = () =>
+    run(async () => {
+      await session.signOut();
+      navigate(paths.signIn, { replace: true });
+    });
   return (
     <Panel title={s.account}>
       {trouble && <Trouble {...trouble} />}
       <div className="row">
-        <Button onClick={() => void run(() => session.signOut())} disabled={isBusy}>
+        <Button onClick={signOut} disabled={isBusy}>
           {s.signOut}
         </Button>
         <Button onClick={exportAll} disabled={isBusy}>
@@ -167,6 +174,7 @@ function Leaving({ user }: { user: User }) {
           onYes={async () => {
             await client.users.remove();
             session.forget();
+            navigate(paths.signIn, { replace: true });
           }}
         />
       )}

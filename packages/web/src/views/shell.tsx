@@ -10,9 +10,11 @@ import { CardDrop } from "./card-drop.tsx";
 import { CharacterEditor } from "./character-editor.tsx";
 import { ChatView } from "./chat-view.tsx";
 import { Gallery } from "./gallery.tsx";
+import { MenuButton } from "./menu-button.tsx";
 import { Settings } from "./settings.tsx";
 import { Sidebar } from "./sidebar.tsx";
 import { useOnline } from "./use-online.ts";
+import { usePage } from "./use-page.ts";
 
 /** The page of who is signed in: conversations at the side, and what was chosen beside them. */
 export function Shell({ route, user }: { route: Route; user: User }) {
@@ -65,15 +67,25 @@ function View({ route, user, openMenu }: { route: Route; user: User; openMenu():
     case "character":
       return <Gallery chosenId={route.name === "character" ? route.id : undefined} openMenu={openMenu} />;
     default:
-      return (
-        <main className="page" id="main" tabIndex={-1}>
-          <h1>{strings.nowhere.title}</h1>
-          <p>
-            <Link to={paths.gallery}>{strings.nowhere.back}</Link>
-          </p>
-        </main>
-      );
+      return <Nowhere openMenu={openMenu} />;
   }
+}
+
+function Nowhere({ openMenu }: { openMenu(): void }) {
+  const heading = usePage(strings.nowhere.title);
+  return (
+    <main className="page" id="main" tabIndex={-1}>
+      <header className="page-head">
+        <MenuButton onClick={openMenu} />
+        <h1 ref={heading} tabIndex={-1}>
+          {strings.nowhere.title}
+        </h1>
+      </header>
+      <p>
+        <Link to={paths.gallery}>{strings.nowhere.back}</Link>
+      </p>
+    </main>
+  );
 }
 
 /** Says that what is shown may be old, only when that lasts. */

@@ -33,8 +33,8 @@ export function Sidebar({ route, user }: { route: Route; user: User }) {
         aria-current={route.name === "settings" ? "page" : undefined}
       >
         <Icon name="gear" />
-        <span className="clip">{user.display_name || user.email || s.me}</span>
-        <span className="unseen">{s.settings}</span>
+        {s.settings}
+        <span className="clip hint">{user.display_name || user.email}</span>
       </Link>
     </div>
   );

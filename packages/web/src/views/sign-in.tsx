@@ -1,5 +1,5 @@
 import type { Problem, User } from "@parley-chat/sdk";
-import { type FormEvent, type ReactNode, useEffect, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { navigate, paths } from "../lib/router.ts";
 import { sentenceOf } from "../lib/sentence.ts";
 import type { PageSession } from "../lib/session.ts";
@@ -8,6 +8,7 @@ import { Button } from "../ui/button.tsx";
 import { TextField } from "../ui/field.tsx";
 import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
+import { usePage } from "./use-page.ts";
 
 export function SignIn(props: {
   session: PageSession;
@@ -23,15 +24,15 @@ export function SignIn(props: {
   const { session, user, isRegistrationOpen, linkError, error, hasExpired, onContinue } = props;
   const [isNew, setNew] = useState(false);
   const s = strings.signIn;
-  useEffect(() => {
-    document.title = strings.titleOf(strings.signIn.title);
-  }, []);
+  const heading = usePage(s.title);
   const linkText =
     linkError === undefined ? null : isUsedLink(linkError) ? s.linkUsed : sentenceOf(linkError).text;
   return (
     <main className="alone sign-in">
       <header>
-        <h1 className="wordmark">{strings.brand}</h1>
+        <h1 ref={heading} tabIndex={-1} className="wordmark">
+          {strings.brand}
+        </h1>
         <p className="lead">{s.lead}</p>
       </header>
       {linkText && <Trouble text={linkText} />}

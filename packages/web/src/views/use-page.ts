@@ -9,9 +9,13 @@ export function usePage(title: string | undefined): RefObject<HTMLHeadingElement
   }, [title]);
   useEffect(() => {
     // Not where something on it asked for the focus, and not behind an open window.
-    const active = document.activeElement;
-    if (!active || active === document.body || !active.isConnected)
-      heading.current?.focus({ preventScroll: true });
+    if (isFocusFree()) heading.current?.focus({ preventScroll: true });
   }, []);
   return heading;
+}
+
+/** Whether no one has put the focus anywhere yet: it is nowhere, or on the heading that `usePage` gave it to. */
+export function isFocusFree(): boolean {
+  const active = document.activeElement;
+  return !active || active === document.body || !active.isConnected || active.tagName === "H1";
 }
