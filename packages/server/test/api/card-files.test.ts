@@ -112,6 +112,21 @@ describe("sending a file", () => {
     expect((await importFile(cardPng(card()), "IMAGE/PNG; name=x")).status).toBe(201);
   });
 
+  test("keeps nothing that hides behind the rows of its picture", async () => {
+    const hidden = chunk("IDAT", "the whole card again");
+    const file = pngOf(
+      header(40, 60),
+      text("tEXt", "chara", base64(card())),
+      rows(40, 60),
+      hidden,
+      chunk("IEND"),
+    );
+    const { body } = await importFile(file, "image/png");
+    expect(body.report.warnings).toEqual([]);
+    const kept = Buffer.from(await (await get(body.character.avatar_url as string)).arrayBuffer());
+    expect(kept.equals(pngOf(header(40, 60), rows(40, 60), chunk("IEND")))).toBe(true);
+  });
+
   test("again with its Idempotency-Key gives the same character; another file under it is refused", async () => {
     const headers = { "idempotency-key": "once" };
     const first = await importFile(cardPng(card()), "image/png", headers);
