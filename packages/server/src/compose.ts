@@ -132,7 +132,17 @@ export async function compose(
     contextTokensMax: config.contextTokensMax,
     onChange: (provider) => log.info("another model provider is in use", { provider }),
   });
-  const characters = createCharacters({ sql, blobs, clock });
+  const characters = createCharacters({
+    sql,
+    blobs,
+    clock,
+    importLimit: createLimits({
+      kv,
+      clock,
+      what: "card files",
+      policies: [{ name: "imports", max: config.importsPerMinuteMax, windowMs: 60_000 }],
+    }),
+  });
   const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const users = createUsers({
     sql,

@@ -80,6 +80,12 @@ export const groups = {
       about:
         "What the tokens of all sessions are made with: 32 random characters or more; a new one signs everyone out, and keys go on.",
     }),
+    importsPerMinuteMax: integer("MAX_IMPORTS_PER_MINUTE", {
+      default: "60",
+      min: 0,
+      max: 1_000_000_000,
+      about: "Card files that one user may send in a minute; 0 turns the limit off.",
+    }),
     messagesPerMinuteMax: integer("MAX_MESSAGES_PER_MINUTE", {
       default: "100",
       min: 0,

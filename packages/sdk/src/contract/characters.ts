@@ -176,6 +176,7 @@ export const characters = defineRoutes({
       "The body is the file: a picture with a card inside, or the card alone as JSON (V1, V2 or V3). What only other programs know of it is kept and exported; the report tells what was repaired or is not used.",
     access: "characters",
     fileTypes: ["image/png", "application/json"],
+    limit: "imports",
     answers: { 201: closed({ character: Character, report: ImportReport }, "ImportedCharacter") },
     problems: ["invalid_card"],
   },

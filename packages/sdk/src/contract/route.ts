@@ -38,7 +38,7 @@ export interface Route {
   /** What the call does with the cookie that keeps a page's refresh token out of reach of its scripts. */
   readonly cookie?: "sets" | "refreshes" | "clears";
   /** Which limit counts this call. */
-  readonly limit?: "messages" | "sign_in";
+  readonly limit?: "messages" | "sign_in" | "imports";
   /** The answer can also be the events of a turn, where `Accept` names `text/event-stream`. */
   readonly streams?: "always" | "on_accept";
   /** The answer may be of any length: it is written while it is read. */

@@ -6,20 +6,35 @@ export interface JsonScan {
   readonly parts: number;
   /** Different names of fields, about: a parser keeps each of them in a table of its own. */
   readonly names: number;
+  /** Bytes of the longest text or name, an escaped letter counted as two. */
+  readonly longest: number;
+}
+
+interface JsonFindings extends JsonScan {
+  /** Whether every text, list and object is closed; false too where the scan stopped early. */
+  readonly isClosed: boolean;
+  /** The first few whole numbers that a parser would change, as they are written. */
+  readonly inexact: readonly string[];
 }
 
 const SLOTS = 1 << 16;
 const HASHED_BYTES = 32;
+const INEXACT_MAX = 10;
+/** Shorter whole numbers are exact; longer ones than this are beyond all numbers, and refused as such. */
+const INEXACT_BYTES_MIN = 16;
+const INEXACT_BYTES_MAX = 320;
 
 /**
  * Counts what stands outside texts; stops where there is more than asked for. Checks nothing else. Names
  * are counted only where there is a most of them, for their table costs more than a small body.
  */
-export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonScan {
+export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonFindings {
   const { depth: depthMax = Infinity, parts: partsMax = Infinity, names: namesMax = Infinity } = most;
+  const { longest: longestMax = Infinity } = most;
   const seen = most.names === undefined ? null : new Uint8Array(SLOTS);
-  const scan = { depth: 0, parts: 0, names: 0 };
-  let depth = 0;
+  const scan = { depth: 0, parts: 0, names: 0, longest: 0, isClosed: false, inexact: [] as string[] };
+  /** The closing bracket of each list and object that is open. */
+  const open: number[] = [];
   let textStart = 0;
   let textEnd = 0;
   for (let i = 0; i < raw.length; i++) {
@@ -27,16 +42,22 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonScan {
       case 0x22:
         textStart = i + 1;
         textEnd = endOfText(raw, textStart);
+        if (textEnd >= raw.length) return scan;
         i = textEnd;
+        // Letters are told from their bytes only where there are more bytes than before.
+        if (textEnd - textStart > scan.longest) {
+          scan.longest = Math.max(scan.longest, lengthOfText(raw, textStart, textEnd));
+        }
         break;
       case 0x5b:
       case 0x7b:
         scan.parts++;
-        if (++depth > scan.depth) scan.depth = depth;
+        // In ASCII both closing brackets stand two behind their opening ones.
+        if (open.push((raw[i] as number) + 2) > scan.depth) scan.depth = open.length;
         break;
       case 0x5d:
       case 0x7d:
-        depth--;
+        if (open.pop() !== raw[i]) return scan;
         break;
       case 0x2c:
         scan.parts++;
@@ -49,11 +70,51 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonScan {
         break;
       }
       default:
+        if (isDigit(raw[i])) {
+          const end = endOfNumber(raw, i);
+          if (end - i >= INEXACT_BYTES_MIN && scan.inexact.length < INEXACT_MAX) {
+            const written = inexactNumber(raw.subarray(raw[i - 1] === MINUS ? i - 1 : i, end));
+            if (written !== null) scan.inexact.push(written);
+          }
+          i = end - 1;
+        }
         continue;
     }
-    if (scan.depth > depthMax || scan.parts > partsMax || scan.names > namesMax) break;
+    const isTooMuch = scan.depth > depthMax || scan.parts > partsMax || scan.names > namesMax;
+    if (isTooMuch || scan.longest > longestMax) return scan;
   }
+  scan.isClosed = open.length === 0;
   return scan;
+}
+
+const MINUS = 0x2d;
+/** . + - E e */
+const IN_NUMBERS = new Set([0x2e, 0x2b, MINUS, 0x45, 0x65]);
+const isDigit = (byte: number | undefined) => byte !== undefined && byte >= 0x30 && byte <= 0x39;
+
+/** Where the digits of a number end, with its point and its power. */
+function endOfNumber(raw: Uint8Array, start: number): number {
+  let i = start;
+  while (isDigit(raw[i]) || IN_NUMBERS.has(raw[i] as number)) i++;
+  return i;
+}
+
+/** A whole number that JavaScript has no number for, as it is written; else null. */
+function inexactNumber(raw: Uint8Array): string | null {
+  if (raw.length > INEXACT_BYTES_MAX) return null;
+  const written = String.fromCharCode(...raw);
+  const value = Number(written);
+  const isWhole = /^-?\d+$/.test(written) && Number.isFinite(value);
+  return isWhole && BigInt(written) !== BigInt(value) ? written : null;
+}
+
+function lengthOfText(raw: Uint8Array, start: number, end: number): number {
+  let length = end - start;
+  const text = raw.subarray(start, end);
+  for (let i = text.indexOf(0x5c); i >= 0; i = text.indexOf(0x5c, i + 2)) {
+    if (text[i + 1] === 0x75) length -= 4;
+  }
+  return length;
 }
 
 function endOfText(raw: Uint8Array, start: number): number {

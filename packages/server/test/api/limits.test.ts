@@ -239,3 +239,27 @@ describe("turned off by 0, and behind no trusted proxy", () => {
     expect(statuses[30]).toBe(429);
   });
 });
+
+test("card files are limited by user, refused ones too, and the answer shows how matters stand", async () => {
+  const limited = await startServer({ env: { ...manyAddresses, MAX_IMPORTS_PER_MINUTE: "2" } });
+  try {
+    const [one, other] = [await newPerson(limited), await newPerson(limited)];
+    const send = (person: Person, raw: string) =>
+      call(limited, "POST", "/api/v2/characters/import", {
+        token: person.token,
+        raw: Buffer.from(raw),
+        headers: { "content-type": "application/json" },
+      });
+    const good = '{"name":"Mira","description":""}';
+    const first = await send(one, good);
+    expect([first.status, first.headers.ratelimit]).toEqual([201, expect.stringContaining('"imports";r=1')]);
+    expectProblem(await send(one, "{"), 422, "invalid_card");
+    const refused = await send(one, good);
+    const { detail } = expectProblem(refused, 429, "rate_limited");
+    expect(detail).toMatch(/^At most 2 card files a minute are allowed; try again in \d+ s\.$/);
+    expect(refused.headers["retry-after"]).toMatch(/^\d+$/);
+    expect((await send(other, good)).status).toBe(201);
+  } finally {
+    await limited.kill();
+  }
+});

@@ -192,7 +192,12 @@ function* oddPictures(): Generator<CorpusFile> {
     }
   }
   const interlaced = () =>
-    pngOf(header(8, 8, 8, 2, 1), text("tEXt", "chara", base64(v2)), rows(8, 20), chunk("IEND"));
+    pngOf(
+      header(8, 8, 8, 2, 1),
+      text("tEXt", "chara", base64(v2)),
+      chunk("IDAT", deflateSync(Buffer.alloc(207))),
+      chunk("IEND"),
+    );
   yield png("interlaced", interlaced, taken("chara_card_v2", v2));
   const unreadable = (...rest: Buffer[]) =>
     pngOf(header(40, 60), text("tEXt", "chara", base64(v2)), ...rest, chunk("IEND"));
@@ -207,7 +212,7 @@ function* oddPictures(): Generator<CorpusFile> {
   const many = () => unreadable(rows(40, 60), ...Array.from({ length: 15_000 }, () => chunk("tIME")));
   yield png("15,000 parts", many, taken("chara_card_v2", v2));
   const bomb = () => unreadable(chunk("IDAT", deflateSync(Buffer.alloc(64 * MIB))));
-  yield png("far more rows than it says", bomb, taken("chara_card_v2", v2));
+  yield png("far more rows than it says", bomb, notKept);
 }
 
 function* oddCards(): Generator<CorpusFile> {
@@ -259,6 +264,20 @@ function* oddCards(): Generator<CorpusFile> {
     "V1 with fields of its own",
     () => JSON.stringify({ ...asV2, avatar: "none", chat: "x", visibility: "public" }),
     taken("chara_card_v1"),
+  );
+  yield json(
+    "V1 with fields of a later form's names",
+    () => JSON.stringify({ ...asV2, data: "x", spec_version: "2.0" }),
+    taken("chara_card_v1", undefined, ["field_not_kept", "field_not_kept"]),
+  );
+  yield json(
+    "whole numbers that no number stands for",
+    () =>
+      whole({}).replace(
+        "{",
+        '{"id":12345678901234567890,"kept":9007199254740992,"text":"12345678901234567890",',
+      ),
+    taken("chara_card_v2", undefined, ["number_changed"]),
   );
 }
 
@@ -315,16 +334,37 @@ function* badJson(): Generator<CorpusFile> {
     [
       "16 MiB of one text, blank name",
       () => `{"name":" ","description":"${"Ƶ".repeat(8 * MIB - 30)}"}`,
-      /name/,
+      /longer/,
     ],
     [
       "16 MiB of plain text beside one letter",
       () => `{"name":" ","x":"Ƶ","y":"${"x".repeat(16 * MIB - 50)}"}`,
+      /longer/,
+    ],
+    ["16 MiB behind one letter", () => `{"name":"a","x":"Ƶ${"x".repeat(16 * MIB - 50)}"}`, /longer/],
+    [
+      "16 MiB behind one letter, a bracket missing",
+      () => `{"name":"a","description":"","x":[${`"Ƶ${"x".repeat(2 * MIB - 50)}",`.repeat(8)}0`,
+      /not valid JSON/,
+    ],
+    [
+      "16 MiB of wide texts, no card",
+      () => `{"x":[${`"Ƶ${"x".repeat(2 * MIB - 50)}",`.repeat(8)}0]}`,
       damaged,
     ],
     [
+      "a field of more than a million letters",
+      () => JSON.stringify({ ...v1, scenario: "x".repeat(1_000_001) }),
+      /scenario may have at most 1000000/,
+    ],
+    [
+      "a greeting of more than a million letters",
+      () => JSON.stringify({ ...v1, alternate_greetings: ["", "x".repeat(1_000_001)] }),
+      /alternate_greetings may have at most 1000000/,
+    ],
+    [
       "16 MiB of plain text beside one letter, blank name",
-      () => `{"name":" ","description":"Ƶ","y":"${"x".repeat(16 * MIB - 50)}"}`,
+      () => `{"name":" ","description":"Ƶ","y":[${`"${"x".repeat(3 * MIB)}",`.repeat(5)}0]}`,
       /name/,
     ],
     [
@@ -426,12 +466,16 @@ function* badTexts(): Generator<CorpusFile> {
     yield inside(
       "a card too deep",
       carrier,
-      () => Buffer.from("[".repeat(1_000_000)).toString("base64"),
+      () => Buffer.from("[".repeat(100_000)).toString("base64"),
       /deep/,
     );
   }
   for (const carrier of ["zTXt", "iTXt packed"] satisfies Carrier[]) {
     yield inside("a bomb", carrier, () => Buffer.alloc(200 * MIB, "A"), /longer|damaged/);
+  }
+  for (const carrier of ["zTXt", "iTXt packed"] satisfies Carrier[]) {
+    const large = () => base64({ ...v1, extensions: { x: Array(16).fill("a".repeat(900_000)) } });
+    yield inside("a card packed into a thousandth", carrier, large, /100 times longer/);
   }
   yield inside("11 MiB of base64, cut short", "tEXt", () =>
     Buffer.from(`{"name":"${"Ƶ".repeat(4 * MIB)}`).toString("base64"),

@@ -109,11 +109,33 @@ export function writePng(chunks: readonly PngChunk[]): Uint8Array {
   return bytes;
 }
 
-/** What is needed to show a picture as it was meant, animated ones too; texts and the like are not. */
-const SHOWN = new Set([
-  ...["IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sRGB", "cICP", "sBIT", "pHYs"],
-  ...["acTL", "fcTL", "fdAT"],
-]);
+/**
+ * What is needed to show a picture as it was meant, animated ones too, with the bytes that each has at
+ * most; texts and the like are not, and nothing that hides behind such a name.
+ */
+const SHOWN_BYTES: Readonly<Record<string, number>> = {
+  ...{
+    IHDR: 13,
+    PLTE: 768,
+    IDAT: Infinity,
+    tRNS: 256,
+    gAMA: 4,
+    cHRM: 32,
+    sRGB: 1,
+    cICP: 4,
+    sBIT: 4,
+    pHYs: 9,
+  },
+  ...{ acTL: 8, fcTL: 26, fdAT: Infinity, IEND: 0 },
+};
+const REPEATED = new Set(["IDAT", "fcTL", "fdAT"]);
 
-export const pictureChunks = (chunks: readonly PngChunk[]): PngChunk[] =>
-  chunks.filter(({ type }) => SHOWN.has(type));
+export function pictureChunks(chunks: readonly PngChunk[]): PngChunk[] {
+  const seen = new Set<string>();
+  const shown = chunks.filter(({ type, data }) => {
+    const isShown = data.length <= (SHOWN_BYTES[type] ?? -1) && (REPEATED.has(type) || !seen.has(type));
+    if (isShown) seen.add(type);
+    return isShown && type !== "IEND";
+  });
+  return [...shown, { type: "IEND", data: new Uint8Array() }];
+}

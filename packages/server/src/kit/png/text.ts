@@ -2,7 +2,13 @@ import { inflateSync } from "node:zlib";
 import { type PngChunk, PngError } from "./chunks.ts";
 
 const KEYWORD_BYTES_MAX = 79;
+/** Text packs to a third or a tenth; what unpacks to far more was made to fill memory. */
+const UNPACKED_FREE_BYTES = 1024 ** 2;
+const UNPACKED_TIMES_MAX = 100;
 const TEXT_TYPES = new Set(["tEXt", "zTXt", "iTXt"]);
+
+/** A text has more bytes than were asked for. */
+export class PngTextTooLong extends PngError {}
 
 /** The keyword of a text chunk; null of any other chunk, and of one without a keyword. */
 export function keywordOf({ type, data }: PngChunk): string | null {
@@ -13,7 +19,7 @@ export function keywordOf({ type, data }: PngChunk): string | null {
 
 /**
  * The text of a text chunk as bytes, unpacked where it is packed: Latin-1 in tEXt and zTXt, UTF-8 in
- * iTXt. Unpacks at most `bytesMax`. Throws `PngError`.
+ * iTXt. Unpacks at most `bytesMax`, and beyond 1 MiB at most 100 times what is packed. Throws `PngError`.
  */
 export function textOf({ type, data }: PngChunk, bytesMax: number): Uint8Array {
   const body = data.subarray(data.indexOf(0) + 1);
@@ -29,10 +35,13 @@ export function textOf({ type, data }: PngChunk, bytesMax: number): Uint8Array {
 
 function unpack(packed: Uint8Array, method: number | undefined, bytesMax: number): Uint8Array {
   if (method !== 0) throw new PngError("A text in the picture is packed in a way that PNG does not have.");
+  const honestMax = Math.max(UNPACKED_FREE_BYTES, UNPACKED_TIMES_MAX * packed.length);
   try {
-    return inflateSync(packed, { maxOutputLength: bytesMax });
+    return inflateSync(packed, { maxOutputLength: Math.min(bytesMax, honestMax) });
   } catch (error) {
-    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw tooLong(bytesMax);
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw bytesMax <= honestMax ? tooLong(bytesMax) : tooDense();
+    }
     throw new PngError("A packed text in the picture cannot be unpacked: it is damaged.");
   }
 }
@@ -43,7 +52,10 @@ function bounded(text: Uint8Array, bytesMax: number): Uint8Array {
 }
 
 const tooLong = (bytesMax: number) =>
-  new PngError(`A text in the picture is longer than ${Math.floor(bytesMax / 1024 ** 2)} MiB.`);
+  new PngTextTooLong(`A text in the picture is longer than ${Math.floor(bytesMax / 1024 ** 2)} MiB.`);
+
+const tooDense = () =>
+  new PngError(`A packed text in the picture is more than ${UNPACKED_TIMES_MAX} times longer unpacked.`);
 
 /** A tEXt chunk. Keyword and text are ASCII. */
 export function textChunk(keyword: string, text: string): PngChunk {

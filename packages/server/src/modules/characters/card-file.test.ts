@@ -69,15 +69,32 @@ test("nothing but the picture is left of a picture: no text, no hidden part, no 
       text("iTXt", "Comment", "secret"),
       chunk("eXIf", "secret"),
       chunk("prIv", "secret"),
+      chunk("pHYs", "secret and more"),
+      chunk("gAMA", "abcd"),
+      chunk("gAMA", "secr"),
       rows(40, 60),
       chunk("tIME", "secret"),
-      chunk("IEND"),
+      chunk("IEND", "secret"),
     ),
     Buffer.from("secret"),
   ]);
   const kept = read(file, "image/png").picture?.bytes as Uint8Array;
-  expect(readPng(kept).chunks.map(({ type }) => type)).toEqual(["IHDR", "IDAT", "IEND"]);
-  expect(Buffer.from(kept).includes("secret")).toBe(false);
+  expect(readPng(kept).chunks.map(({ type }) => type)).toEqual(["IHDR", "gAMA", "IDAT", "IEND"]);
+  expect(Buffer.from(kept).includes("secr")).toBe(false);
+});
+
+test("of a large older copy it is told that it was not compared, and the same copy twice is read once", () => {
+  const large = {
+    ...{ spec: "chara_card_v3", spec_version: "3.0" },
+    data: { name: "A", first_mes: "x".repeat(999_999) },
+  };
+  const codes = (older: object) =>
+    read(
+      picture(text("tEXt", "chara", base64(older)), text("tEXt", "ccv3", base64(large))),
+      "image/png",
+    ).report.warnings.map(({ code }) => code);
+  expect(codes(large)).toEqual([]);
+  expect(codes({ ...large, spec: "chara_card_v2" })).toEqual(["copies_not_compared"]);
 });
 
 test("a V3 card leaves with a copy for older readers, without fields and decorators of V3", () => {

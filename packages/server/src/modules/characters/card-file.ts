@@ -10,7 +10,7 @@ import {
   readPng,
   writePng,
 } from "../../kit/png/chunks.ts";
-import { keywordOf, textChunk, textOf } from "../../kit/png/text.ts";
+import { keywordOf, PngTextTooLong, textChunk, textOf } from "../../kit/png/text.ts";
 import { type Card, fileOf, type Json, specOf } from "./card.ts";
 import { interpretCard, type ReadCard, type Warning } from "./card-import.ts";
 import { parseCardJson } from "./card-json.ts";
@@ -18,6 +18,9 @@ import { forV2 } from "./card-v2.ts";
 
 /** Base64 of the largest card. */
 const TEXT_BYTES_MAX = Math.ceil((CHARACTER_BYTES_MAX * 4) / 3) + 4;
+
+/** Older copies beyond this are not read only to be compared. */
+const COMPARED_BYTES_MAX = 1024 ** 2;
 
 export interface ReadFile {
   readonly card: Card;
@@ -62,13 +65,20 @@ function cardIn({ chunks }: Png): ReadCard {
   const chosen = v3 ?? v2;
   if (!chosen)
     throw refuse("The picture holds no character card; perhaps the program that saved it took it out.");
-  const read = interpretCard(parseCardJson(jsonIn(chosen)));
-  return v3 && v2 ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, v2)] } : read;
+  const read = interpretCard(parseCardJson(jsonIn(chosen, TEXT_BYTES_MAX)));
+  return v3 && v2 && !isSameText(v3, v2)
+    ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, v2)] }
+    : read;
+}
+
+function isSameText(a: PngChunk, b: PngChunk): boolean {
+  const behindKeyword = ({ data }: PngChunk) => data.subarray(data.indexOf(0));
+  return a.type === b.type && Buffer.compare(behindKeyword(a), behindKeyword(b)) === 0;
 }
 
 /** Base64 as the specifications have it, or bare JSON as some programs write it. */
-function jsonIn(chunk: PngChunk): Uint8Array {
-  const text = textOf(chunk, TEXT_BYTES_MAX);
+function jsonIn(chunk: PngChunk, bytesMax: number): Uint8Array {
+  const text = textOf(chunk, bytesMax);
   if (text[0] === 0x7b) return text;
   const json = decodeBase64(text);
   if (!json) throw refuse("The card in the picture is not valid base64: it is damaged.");
@@ -80,7 +90,7 @@ const COMPARED = ["name", "description", "personality", "scenario", "first_mes",
 /** The card is the one in `ccv3`; whoever edited only the older copy should hear of it. */
 function disagreements(card: Card, older: PngChunk): Warning[] {
   try {
-    const other = interpretCard(parseCardJson(jsonIn(older))).card.data;
+    const other = interpretCard(parseCardJson(jsonIn(older, COMPARED_BYTES_MAX))).card.data;
     const field = COMPARED.find((name) => (card.data[name] ?? "") !== (other[name] ?? ""));
     return field === undefined
       ? []
@@ -91,7 +101,11 @@ function disagreements(card: Card, older: PngChunk): Warning[] {
             message: "is not the same in both copies of the card; the newer one (ccv3) was taken",
           },
         ];
-  } catch {
+  } catch (error) {
+    if (error instanceof PngTextTooLong) {
+      const message = "is too long to be compared; the newer copy (ccv3) was taken";
+      return [{ code: "copies_not_compared", path: "chara", message }];
+    }
     return [
       { code: "copy_damaged", path: "chara", message: "cannot be read; the newer copy (ccv3) was taken" },
     ];

@@ -9,30 +9,44 @@ const DEPTH_MAX = 100;
 const PARTS_MAX = 250_000;
 /** Books repeat the same fifty names; files that list things by an id of their own have some thousands. */
 const NAMES_MAX = 20_000;
+/** A million characters, as the contract has them for a field, in UTF-8. Pictures inside a card stay below. */
+const TEXT_BYTES_MAX = 4_000_000;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 const refuse = (sentence: string, cause?: unknown) =>
   new Problem("invalid_card", sentence, cause === undefined ? {} : { cause });
 
+export interface CardJson {
+  readonly value: unknown;
+  /** The first few whole numbers that are not the same any more, as they are written. */
+  readonly changedNumbers: readonly string[];
+}
+
 /** The JSON of a card, safe to keep and to send out again. Throws `invalid_card`. */
-export function parseCardJson(bytes: Uint8Array): unknown {
+export function parseCardJson(bytes: Uint8Array): CardJson {
   const raw = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(3) : bytes;
   if (raw.length === 0) throw refuse("The card is empty.");
   if (!isUtf8(raw)) throw refuse("The card is not text in UTF-8: it is damaged, or no card.");
-  const { depth, parts, names } = scanJson(raw, { depth: DEPTH_MAX, parts: PARTS_MAX, names: NAMES_MAX });
+  const scan = { depth: DEPTH_MAX, parts: PARTS_MAX, names: NAMES_MAX, longest: TEXT_BYTES_MAX };
+  const { depth, parts, names, longest, isClosed, inexact } = scanJson(raw, scan);
   if (depth > DEPTH_MAX) throw refuse(`The card is nested more than ${DEPTH_MAX} deep.`);
   if (parts > PARTS_MAX) throw refuse(`The card has more than ${PARTS_MAX} fields and items.`);
   if (names > NAMES_MAX) throw refuse(`The card has more than ${NAMES_MAX} different names of fields.`);
+  if (longest > TEXT_BYTES_MAX) throw refuse(`A text in the card is longer than ${TEXT_BYTES_MAX} bytes.`);
+  // Before a string is made of it: of a large one that costs four times its bytes.
+  if (!isClosed) throw notJson();
   const value = parse(raw);
   const unsafe = firstUnsafe(value);
   if (unsafe) throw refuse(`${unsafe.path.slice(0, 200).toWellFormed() || "The card"} ${unsafe.message}.`);
-  return value;
+  return { value, changedNumbers: inexact };
 }
 
 function parse(raw: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("utf8"));
   } catch (error) {
-    throw refuse("The card is not valid JSON: it is damaged, or no card.", error);
+    throw notJson(error);
   }
 }
+
+const notJson = (cause?: unknown) => refuse("The card is not valid JSON: it is damaged, or no card.", cause);

@@ -5,6 +5,7 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../../kit/clock.ts";
 import { failpoint } from "../../kit/failpoint.ts";
 import { derivedId, isId } from "../../kit/ids.ts";
+import type { Limits } from "../../kit/limits.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
 import { changeCard, fieldsOf, readCard } from "./card.ts";
@@ -63,15 +64,20 @@ export interface Characters extends Api<typeof characters> {
   sweepPictures(): Promise<number>;
 }
 
-/** Characters: their cards in versions, who may see and change them, and ours. */
+/**
+ * Characters: their cards in versions, who may see and change them, and ours.
+ * @param options.importLimit counts files by user; without it they are not limited
+ */
 export function createCharacters({
   sql,
   blobs,
   clock,
+  importLimit,
 }: {
   sql: Sql;
   blobs: Blobs;
   clock: Clock;
+  importLimit?: Limits;
 }): Characters {
   const pictures = createPictures({ sql, blobs, clock });
   const cache = new LRUCache<string, Cached>({
@@ -147,6 +153,10 @@ export function createCharacters({
     },
 
     async import(sent, context) {
+      // Refused files count too: reading them is what costs.
+      const taken = await importLimit?.take(context.principal.userId);
+      if (taken) context.showLimit(taken.state);
+      if (taken?.ok === false) throw taken.problem;
       const { card, picture, report } = readCardFile(sent);
       const { avatar, warnings } = await pictures.keep(picture);
       failpoint("k19");

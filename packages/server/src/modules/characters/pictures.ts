@@ -1,7 +1,8 @@
 import type { FileAnswer } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
-import { PngError } from "../../kit/png/chunks.ts";
+import { type PngChunk, PngError, writePng } from "../../kit/png/chunks.ts";
+import { withoutHiddenBytes } from "../../kit/png/packed-rows.ts";
 import { shrinkPng } from "../../kit/png/shrink.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
@@ -29,15 +30,17 @@ export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; 
     /** Stores an imported picture, large and small; one that cannot be shown is left out with a warning. */
     async keep(picture: ReadFile["picture"]): Promise<{ avatar: Avatar | null; warnings: Warning[] }> {
       if (!picture) return { avatar: null, warnings: [] };
+      let chunks: PngChunk[];
       let small: Uint8Array | null;
       try {
+        chunks = await withoutHiddenBytes(picture.png);
         small = await shrinkPng(picture.png, THUMB_SIDE_MAX);
       } catch (error) {
         if (!(error instanceof PngError)) throw error;
         return { avatar: null, warnings: [{ code: "picture_not_kept", path: "", message: error.message }] };
       }
       const thumb = small && (await blobs.put(small));
-      return { avatar: { picture: await blobs.put(picture.bytes), thumb }, warnings: [] };
+      return { avatar: { picture: await blobs.put(writePng(chunks)), thumb }, warnings: [] };
     },
 
     /** @throws `not_found` where the character has no picture */
