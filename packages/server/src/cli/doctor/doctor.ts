@@ -3,7 +3,7 @@ import { type Config, isColorWanted, loadConfig } from "../../config.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { databases } from "../backup/manifest.ts";
-import { createStyle } from "../chat/plain-text.ts";
+import { createStyle, forOneLine } from "../chat/plain-text.ts";
 import { askWhetherReady } from "../control.ts";
 import { createProgress } from "../progress.ts";
 import { examineBackups, examineDatabases, examineFolder } from "./files.ts";
@@ -81,6 +81,6 @@ function printer(): (finding: Finding) => void {
   const mark = { ok: style.dim("ok  "), warn: style.bold("warn"), fail: style.red("FAIL") };
   return ({ name, status, detail, advice }) => {
     const end = advice === undefined ? "" : `: ${advice}`;
-    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${detail}${end}\n`);
+    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${forOneLine(detail + end)}\n`);
   };
 }
