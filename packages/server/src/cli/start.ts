@@ -13,6 +13,7 @@ import { type StopReason, watchForStop } from "../kit/shutdown.ts";
 import { StartError } from "../kit/start-error.ts";
 import { capYoungHeap } from "../kit/young-heap.ts";
 import { codeIn, removeControl, writeControl } from "./control.ts";
+import { refuseLostDatabase } from "./lost-database.ts";
 import { version } from "./version.ts";
 import { welcome } from "./welcome.ts";
 
@@ -99,11 +100,14 @@ export const logOf = (config: Config): Log =>
   });
 
 /** Composes a server on a data folder that this process has taken. */
-export const putTogether = (
+export async function putTogether(
   config: Config,
   { log, secrets, dataDir }: { log: Log; secrets: Secrets; dataDir: string },
-): Promise<Server> =>
-  compose(Object.freeze({ ...config, dataDir }), { log, secrets, clock: systemClock, incarnation: newId() });
+): Promise<Server> {
+  refuseLostDatabase(dataDir);
+  const deps = { log, secrets, clock: systemClock, incarnation: newId() };
+  return compose(Object.freeze({ ...config, dataDir }), deps);
+}
 
 async function open(server: Server, config: Config): Promise<URL> {
   try {

@@ -25,10 +25,13 @@ export function openSecrets(uses: {
   const control = Buffer.from(uses.random(SECRET_BYTES)).toString("base64url");
   if (uses.configured !== undefined) return { root: Buffer.from(uses.configured), control };
   const path = join(uses.dataDir, "secrets.json");
-  return { root: readSecret(path) ?? makeSecret(path, uses.random(SECRET_BYTES)), control };
+  const found = readSecret(path);
+  if (found !== undefined) chmodSync(path, 0o600);
+  return { root: found ?? makeSecret(path, uses.random(SECRET_BYTES)), control };
 }
 
-function readSecret(path: string): Uint8Array | undefined {
+/** The secret that a file holds; undefined where there is none. Throws a `StartError` where it is damaged. */
+export function readSecret(path: string): Uint8Array | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -42,7 +45,6 @@ function readSecret(path: string): Uint8Array | undefined {
       `${path} is damaged; copy it from a backup, or delete it, which signs everyone out (keys go on).`,
     );
   }
-  chmodSync(path, 0o600);
   return Buffer.from(found, "base64url");
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -89,7 +89,71 @@ test("a broken promise, a damaged page and a newer schema are found, and nothing
   writeFileSync(path, torn);
   const found = (await doctorOf(dataDir)).of("messages.db");
   expect(found).toMatchObject({ status: "fail", advice: expect.stringContaining("parley restore") });
+  expect(found?.detail).toMatch(/damaged: [^*\n]*page/i);
   expect(readFileSync(path).equals(torn)).toBe(true);
+});
+
+test("an empty database beside a full one fails, and a start refuses it and names restore", async () => {
+  for (const name of ["messages.db", "parley.db"]) {
+    const dataDir = await stoppedFolder();
+    writeFileSync(join(dataDir, name), "");
+    const { code, of } = await doctorOf(dataDir);
+    expect([code, of(name)?.status]).toEqual([1, "fail"]);
+    expect(of(name)?.advice).toContain("parley restore");
+    const { code: status, stderr } = await runParley(["start"], { dataDir, env: { PORT: "0" } });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^parley: [^\n]*has lost all it held[^\n]*`parley restore [^\n]*\.\n$/),
+    ]);
+    expect(readFileSync(join(dataDir, name))).toHaveLength(0);
+  }
+}, 60_000);
+
+test("files of a first start that was killed between the two databases are no loss", async () => {
+  const dataDir = newDataDir();
+  const path = join(dataDir, "messages.db");
+  for (let n = 1; n < 50 && !existsSync(path); n++) {
+    const args = ["start", "--failpoint", `k20:kill@${n}`];
+    expect((await runParley(args, { dataDir, env: { PORT: "0" } })).code).toBe("SIGKILL");
+  }
+  for (const beside of ["-wal", "-shm"]) rmSync(path + beside, { force: true });
+  writeFileSync(path, "");
+  expect((await doctorOf(dataDir)).of("messages.db")?.status).toBe("ok");
+  await (await startServer({ dataDir })).kill("SIGTERM");
+});
+
+test("secrets that a start cannot read fail, and lost ones are a warning", async () => {
+  const dataDir = await stoppedFolder();
+  const path = join(dataDir, "secrets.json");
+  writeFileSync(path, "{}");
+  expect((await doctorOf(dataDir)).of("secrets")?.detail).toContain("is damaged");
+  rmSync(path);
+  expect((await doctorOf(dataDir)).of("secrets")?.status).toBe("warn");
+  mkdirSync(path);
+  const { code, of } = await doctorOf(dataDir);
+  expect([code, of("secrets")?.status]).toEqual([1, "fail"]);
+});
+
+test("a picture with other bytes, and a file in the place of all pictures, fail", async () => {
+  const dataDir = await stoppedFolder();
+  const db = new DatabaseSync(join(dataDir, "parley.db"));
+  const hash = "ab".repeat(32);
+  db.prepare("UPDATE characters SET avatar = ?").run(hash);
+  db.close();
+  mkdirSync(join(dataDir, "blobs", "ab"), { recursive: true });
+  writeFileSync(join(dataDir, "blobs", "ab", hash), "other bytes");
+  expect((await doctorOf(dataDir)).of("parley.db")).toMatchObject({
+    status: "fail",
+    detail: expect.stringContaining("1 pictures that are not what their name says"),
+  });
+  rmSync(join(dataDir, "blobs"), { recursive: true });
+  writeFileSync(join(dataDir, "blobs"), "");
+  expect((await doctorOf(dataDir)).of("pictures")?.status).toBe("fail");
+  const { code, stderr } = await runParley(["start"], { dataDir, env: { PORT: "0" } });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^parley: The pictures cannot be kept [^\n]*\n$/),
+  ]);
 });
 
 test("a folder open to others, a folder that is none and an old backup are warnings", async () => {
@@ -103,7 +167,7 @@ test("a folder open to others, a folder that is none and an old backup are warni
   expect(of("data folder")).toMatchObject({ status: "warn", advice: `chmod 700 ${dataDir}` });
   expect(of("backup")).toMatchObject({ status: "warn", detail: expect.stringContaining("days old") });
   rmSync(join(dataDir, "messages.db"));
-  expect((await doctorOf(dataDir)).of("messages.db")?.status).toBe("warn");
+  expect((await doctorOf(dataDir)).of("messages.db")?.status).toBe("fail");
   const nowhere = await doctorOf(dataDir, { PARLEY_DATA_DIR: join(dataDir, "nowhere") });
   expect(nowhere.of("data folder")).toMatchObject({
     status: "warn",

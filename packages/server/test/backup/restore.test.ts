@@ -16,7 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { beforeAll, expect, test } from "vitest";
 import { newConversation } from "../faults/scene.ts";
 import { newDataDir, runParley, startServer } from "../rig/server.ts";
-import { changeManifest, restoreInto, takeBackup } from "./rig.ts";
+import { changeManifest, doctorOf, restoreInto, takeBackup } from "./rig.ts";
 
 let dataDir: string;
 let backup: string;
@@ -146,6 +146,55 @@ test("a backup with another byte, a missing part or a broken manifest is refused
   writeFileSync(join(broken, "manifest.json"), "{");
   await expectRefused(broken, /its manifest\.json cannot be read/);
   await expectRefused(newDataDir(), /is no backup \(it has no manifest\.json\)/);
+});
+
+test("a manifest whose fields are not what they should be is refused in one sentence, here and by the doctor", async () => {
+  const folder = newDataDir();
+  const copy = join(folder, "parley-2026-11-02T00-00-00-000Z");
+  cpSync(backup, copy, { recursive: true });
+  const manifest = readFileSync(join(copy, "manifest.json"), "utf8");
+  const { parts } = JSON.parse(manifest) as { parts: { path: string }[] };
+  for (const wrong of [
+    { parts: [null] },
+    { parts: [...parts, parts[0]] },
+    { parts: parts.map((part) => ({ ...part, path: 5 })) },
+    { parts: parts.map((part) => ({ ...part, bytes: -1 })) },
+    { parts: parts.map((part) => ({ ...part, sha256: null })) },
+    { parts: parts.map((part) => ({ ...part, schema_version: "1" })) },
+    { counts: null },
+    { counts: { messages: "many" } },
+    { complaints: 5 },
+    { complaints: [null] },
+    { created_at: "\u001b[31mnow" },
+    { created_at: 5 },
+    { parley_version: null },
+  ]) {
+    writeFileSync(join(copy, "manifest.json"), JSON.stringify({ ...JSON.parse(manifest), ...wrong }));
+    await expectRefused(copy, /is damaged \(its manifest\.json cannot be read\)/);
+  }
+  for (const text of ["null", "[]", '"text"']) {
+    writeFileSync(join(copy, "manifest.json"), text);
+    await expectRefused(copy, /its manifest\.json cannot be read/);
+  }
+  const { of } = await doctorOf(dataDir, {}, [folder]);
+  expect(of("backup")).toMatchObject({ status: "warn", detail: expect.stringContaining("is damaged") });
+}, 60_000);
+
+test("no text of a backup reaches the terminal as a control sequence", async () => {
+  const copy = copyOfBackup();
+  changeManifest(copy, (manifest) =>
+    Object.assign(manifest, { format_version: 2, parley_version: "\u001b]0;title\u0007 9" }),
+  );
+  await expectRefused(copy, "newer Parley (\u241b]0;title\u2407 9, this is ");
+});
+
+test("a backup without its secret says that everybody is signed out", async () => {
+  const copy = copyOfBackup();
+  changeManifest(copy, (manifest) => {
+    manifest.parts = manifest.parts.filter(({ path }) => path !== "secrets.json");
+  });
+  const { code, stderr } = await restoreInto(newDataDir(), copy);
+  expect([code, stderr]).toEqual([0, expect.stringContaining("no secrets.json: everybody is signed out")]);
 });
 
 test("a backup of a newer Parley is refused by its versions", async () => {

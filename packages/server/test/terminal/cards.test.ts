@@ -95,6 +95,17 @@ test("an export takes all of one's own, and writes over nothing", async () => {
   await server.kill("SIGTERM");
 });
 
+test("characters that give one file are counted once, and the others said to be there", async () => {
+  const { server, folder, parley } = await scene();
+  for (const name of ["Ada", "Ada", "Bo"])
+    await server.owner.characters.create({ name, description: "One." });
+  const { stdout, stderr } = await parley("export", "--format", "json", "--to", folder);
+  expect(readdirSync(folder).sort()).toEqual(["Ada.json", "Bo.json"]);
+  expect(stderr).toBe(`2 characters exported to ${folder}, 1 already there.\n`);
+  expect(stdout.match(/\(already there\)/g)).toHaveLength(1);
+  await server.kill("SIGTERM");
+});
+
 test("a name made for another system's paths leaves the folder of the export to nobody", async () => {
   const { server, folder, parley } = await scene();
   for (const name of ["../../evil", "..", "CON", 'a:b*?"<>|', "line\nbreak"]) {

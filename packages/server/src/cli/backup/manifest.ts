@@ -4,6 +4,7 @@ import type { Examined } from "../../kit/sqlite/examine.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { examineMessages, schemaKnown as messagesSchema } from "../../ports/message-store/examine.ts";
 import { schemaKnown as accountsSchema, examineAccounts } from "../../ports/sql/examine.ts";
+import { forOneLine } from "../chat/plain-text.ts";
 import { version } from "../version.ts";
 
 const FORMAT = "parley-backup";
@@ -70,27 +71,57 @@ export const newManifest = (
 export const BLOB_PATH = /^blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/;
 const FILES: readonly string[] = [...databases.map(({ name }) => name), SECRETS];
 
-/** Reads the manifest of a backup. Throws a `StartError` where it is none, damaged, or of a newer Parley. */
+/**
+ * Reads the manifest of a backup. Throws a `StartError` where it is none, damaged, or of a newer Parley.
+ * A backup may come from anywhere, so nothing of it is believed, and its texts are safe to show.
+ */
 export function readManifest(folder: string): Manifest {
-  const manifest = parse(folder);
-  if (manifest.format_version > FORMAT_VERSION) throw newer(folder, manifest);
-  const isWhole =
-    databases.every(({ name }) => manifest.parts.some(({ path }) => path === name)) &&
-    manifest.parts.every(
-      ({ path, bytes, sha256 }) =>
-        (FILES.includes(path) || BLOB_PATH.test(path)) &&
-        Number.isSafeInteger(bytes) &&
-        /^[0-9a-f]{64}$/.test(sha256),
-    );
-  if (!isWhole) throw damaged(folder);
+  const found = parse(folder);
+  if (!isRecord(found) || found.format !== FORMAT || !isCount(found.format_version)) throw damaged(folder);
+  // Before the shape: a newer format may have another one.
+  if (found.format_version > FORMAT_VERSION) throw newer(folder, found.parley_version);
+  if (!isManifest(found)) throw damaged(folder);
   for (const { name, schemaKnown } of databases) {
-    const part = manifest.parts.find(({ path }) => path === name);
-    if ((part?.schema_version ?? 0) > schemaKnown) throw newer(folder, manifest);
+    const part = found.parts.find(({ path }) => path === name);
+    if ((part?.schema_version ?? 0) > schemaKnown) throw newer(folder, found.parley_version);
   }
-  return manifest;
+  return {
+    ...found,
+    parley_version: forOneLine(found.parley_version),
+    created_at: new Date(found.created_at).toISOString(),
+  };
 }
 
-function parse(folder: string): Manifest {
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isPart(value: unknown): value is Part {
+  if (!isRecord(value)) return false;
+  const { path, bytes, sha256, schema_version } = value;
+  return (
+    typeof path === "string" &&
+    (FILES.includes(path) || BLOB_PATH.test(path)) &&
+    isCount(bytes) &&
+    typeof sha256 === "string" &&
+    /^[0-9a-f]{64}$/.test(sha256) &&
+    (schema_version === undefined || isCount(schema_version))
+  );
+}
+
+/** Whether every field is what it should be, no file is named twice, and both databases are among them. */
+function isManifest(found: Record<string, unknown>): found is Record<string, unknown> & Manifest {
+  const { parley_version, created_at, parts, counts, complaints } = found;
+  if (typeof parley_version !== "string") return false;
+  if (typeof created_at !== "string" || Number.isNaN(Date.parse(created_at))) return false;
+  if (!isRecord(counts) || !Object.values(counts).every(isCount)) return false;
+  if (!Array.isArray(complaints) || !complaints.every((one) => typeof one === "string")) return false;
+  if (!Array.isArray(parts) || !parts.every(isPart)) return false;
+  const paths = new Set(parts.map(({ path }) => path));
+  return paths.size === parts.length && databases.every(({ name }) => paths.has(name));
+}
+
+function parse(folder: string): unknown {
   let text: string;
   try {
     text = readFileSync(join(folder, MANIFEST), "utf8");
@@ -100,24 +131,20 @@ function parse(folder: string): Manifest {
     );
   }
   try {
-    const manifest = JSON.parse(text) as Partial<Manifest>;
-    if (
-      manifest.format === FORMAT &&
-      typeof manifest.format_version === "number" &&
-      Array.isArray(manifest.parts)
-    ) {
-      return { parley_version: "?", created_at: "?", counts: {}, complaints: [], ...manifest } as Manifest;
-    }
+    return JSON.parse(text);
   } catch {
-    // Said below.
+    throw damaged(folder);
   }
-  throw damaged(folder);
 }
 
 export const damaged = (folder: string, what = `its ${MANIFEST} cannot be read`): StartError =>
-  new StartError(`The backup ${folder} is damaged (${what}); nothing was changed, use another one.`);
-
-const newer = (folder: string, { parley_version }: Manifest): StartError =>
   new StartError(
-    `The backup ${folder} was made by a newer Parley (${parley_version}, this is ${version}); restore it with that version or a later one.`,
+    `The backup ${folder} is damaged (${forOneLine(what)}); nothing was changed, use another one.`,
   );
+
+function newer(folder: string, theirs: unknown): StartError {
+  const named = typeof theirs === "string" ? forOneLine(theirs) : "?";
+  return new StartError(
+    `The backup ${folder} was made by a newer Parley (${named}, this is ${version}); restore it with that version or a later one.`,
+  );
+}

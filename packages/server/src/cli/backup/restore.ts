@@ -58,6 +58,9 @@ export async function restore(options: {
     }
     progress.end();
     const kept = isFilled ? keptFolder(dataDir, name) : null;
+    if (config.secret === undefined && !manifest.parts.some(({ path }) => path === SECRETS)) {
+      process.stderr.write(`parley: The backup has no ${SECRETS}: everybody is signed out (keys go on).\n`);
+    }
     tell({ dataDir, kept, bytes, manifest, isJson: options.isJson });
   } finally {
     progress.end();
@@ -104,8 +107,10 @@ async function copyParts(
       done += bytes;
       progress.show("Copying and checking hashes", done / Math.max(1, all));
     }).catch((error) => {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw damaged(from, `${part.path} is missing`);
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") throw damaged(from, `${part.path} is missing`);
+      if (code === "EISDIR") throw damaged(from, `${part.path} is a folder`);
+      throw error;
     });
     if (digest.bytes !== part.bytes || digest.sha256 !== part.sha256) {
       throw damaged(from, `${part.path} is not what ${MANIFEST} says`);

@@ -24,6 +24,8 @@ export async function exportCards(options: {
   const { config } = loadConfig();
   const connection = await connect(config);
   const progress = createProgress(process.stderr.isTTY && !isJson);
+  let written = 0;
+  let alreadyThere = 0;
   let failed = 0;
   try {
     const { client } = connection;
@@ -34,10 +36,13 @@ export async function exportCards(options: {
       const outcome = await exportOne(client, partner, format, folder);
       progress.end();
       if (!outcome.ok) failed++;
+      else if (outcome.is_new) written++;
+      else alreadyThere++;
       process.stdout.write(isJson ? `${JSON.stringify(outcome)}\n` : line(outcome));
     }
     if (chosen.length > 1 && !isJson) {
-      process.stderr.write(`${counted(chosen.length - failed, "characters")} exported to ${folder}.\n`);
+      const there = alreadyThere === 0 ? "" : `, ${alreadyThere} already there`;
+      process.stderr.write(`${counted(written, "characters")} exported to ${folder}${there}.\n`);
     }
   } finally {
     progress.end();
@@ -68,7 +73,12 @@ async function choose(client: Client, names: readonly string[]): Promise<Partner
 }
 
 type Outcome = { character: { id: string; name: string } } & (
-  | { ok: true; file: string }
+  | {
+      ok: true;
+      file: string;
+      /** False where a file of these very bytes was there. */
+      is_new: boolean;
+    }
   | { ok: false; problem: { code: string; detail: string } }
 );
 
@@ -82,7 +92,7 @@ async function exportOne(
   try {
     const card = await client.characters.export({ character_id: id, format });
     const bytes = new Uint8Array(await card.arrayBuffer());
-    return { character, ok: true, file: save(folder, fileName(name), format, bytes) };
+    return { character, ok: true, ...save(folder, fileName(name), format, bytes) };
   } catch (error) {
     if (error instanceof Problem)
       return { character, ok: false, problem: { code: error.code, detail: error.detail } };
@@ -94,7 +104,7 @@ async function exportOne(
 
 const line = (outcome: Outcome): string =>
   outcome.ok
-    ? `exported  ${forOneLine(outcome.character.name)}: ${outcome.file}\n`
+    ? `exported  ${forOneLine(outcome.character.name)}: ${outcome.file}${outcome.is_new ? "" : " (already there)"}\n`
     : `failed    ${forOneLine(outcome.character.name)}: ${forOneLine(outcome.problem.detail)}\n`;
 
 const NAME_UNITS_MAX = 80;
@@ -111,15 +121,15 @@ function fileName(name: string): string {
 }
 
 /** Writes a new file and never over another one: a file of these bytes is taken as it is, others get a number. */
-function save(folder: string, name: string, format: CardFormat, bytes: Uint8Array): string {
+function save(folder: string, name: string, format: CardFormat, bytes: Uint8Array) {
   for (let n = 1; n <= SAME_NAMES_MAX; n++) {
     const path = join(folder, `${name}${n === 1 ? "" : ` ${n}`}.${format}`);
     try {
       writeFileSync(path, bytes, { flag: "wx" });
-      return path;
+      return { file: path, is_new: true };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (readFileSync(path).equals(bytes)) return path;
+      if (readFileSync(path).equals(bytes)) return { file: path, is_new: false };
     }
   }
   throw Object.assign(new Error(`${folder} holds too many files called ${name}.`), { code: "EEXIST" });

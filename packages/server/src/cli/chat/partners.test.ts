@@ -21,6 +21,12 @@ test("a name that nobody has is answered by the nearest, or by who there is", ()
   expect(() => named("zzzzzz")).toThrow("there are Ottoline Marsh, Otto, Tamsin Reed, Élodie, Marshall.");
 });
 
+test("who there is names each name once", () => {
+  expect(() => partnersNamed([...all, ...all], "zzzzzz")).toThrow(
+    "there are Ottoline Marsh, Otto, Tamsin Reed, Élodie, Marshall.",
+  );
+});
+
 test("a long list of names is cut, and says by how many", () => {
   expect(listed(Array.from({ length: 14 }, (_, n) => ({ id: "", name: `N${n}`, ownerId: null })))).toMatch(
     /N11 and 2 more$/,

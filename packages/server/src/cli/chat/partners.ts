@@ -39,7 +39,9 @@ export function partnersNamed(partners: readonly Partner[], wanted: string): Par
   const words = partners.flatMap((partner) => [partner.name, ...partner.name.split(/\s+/)]);
   const meant = nearest(wanted, words);
   const whole = meant === null ? undefined : partners.find((partner) => partner.name.includes(meant));
-  const advice = whole ? `did you mean "${forOneLine(whole.name)}"?` : `there are ${listed(partners)}.`;
+  const advice = whole
+    ? `did you mean "${forOneLine(whole.name)}"?`
+    : `there are ${listed(distinct(partners))}.`;
   throw new StartError(`No character is called "${forOneLine(wanted)}"; ${advice}`);
 }
 

@@ -3,10 +3,11 @@ import { type Config, isColorWanted, loadConfig } from "../../config.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { databases } from "../backup/manifest.ts";
-import { createStyle } from "../chat/plain-text.ts";
+import { createStyle, forOneLine } from "../chat/plain-text.ts";
 import { askWhetherReady } from "../control.ts";
-import { createProgress } from "../progress.ts";
-import { examineBackups, examineDatabases, examineFolder } from "./files.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import { examineDatabases } from "./databases.ts";
+import { examineBackups, examineFolder } from "./files.ts";
 import { type Finding, fail, ok } from "./finding.ts";
 import { examineClock, examineNode, examinePort, examineProvider, examineSettings } from "./surroundings.ts";
 
@@ -21,7 +22,7 @@ export async function doctor({
   const findings: Finding[] = [];
   const show = isJson ? () => {} : printer();
   const progress = createProgress(process.stderr.isTTY && !isJson);
-  for await (const finding of examineAll(resolve(backups), progress.begin)) {
+  for await (const finding of examineAll(resolve(backups), progress)) {
     findings.push(finding);
     progress.end();
     show(finding);
@@ -31,7 +32,7 @@ export async function doctor({
   return isWell ? 0 : 1;
 }
 
-async function* examineAll(backups: string, onBegin: (what: string) => void): AsyncGenerator<Finding> {
+async function* examineAll(backups: string, progress: Progress): AsyncGenerator<Finding> {
   yield examineNode();
   let config: Config;
   try {
@@ -46,7 +47,7 @@ async function* examineAll(backups: string, onBegin: (what: string) => void): As
   yield examineSettings(config);
   const dataDir = resolve(config.dataDir);
   const server = await askWhetherReady(dataDir);
-  yield* examineFolder(dataDir, server !== null);
+  yield* examineFolder(dataDir, { isServed: server !== null, isSecretSet: config.secret !== undefined });
   if (server === null) {
     yield ok("server", "not running");
     yield await examinePort(config);
@@ -57,8 +58,8 @@ async function* examineAll(backups: string, onBegin: (what: string) => void): As
       "its log says why",
     );
   } else yield ok("server", `process ${server.pid} at ${server.url} is ready`);
-  yield* examineDatabases(dataDir, server !== null, onBegin);
-  onBegin("Asking the model provider");
+  yield* examineDatabases(dataDir, server !== null, progress);
+  progress.begin("Asking the model provider");
   try {
     yield await examineProvider(config);
   } catch (error) {
@@ -81,6 +82,6 @@ function printer(): (finding: Finding) => void {
   const mark = { ok: style.dim("ok  "), warn: style.bold("warn"), fail: style.red("FAIL") };
   return ({ name, status, detail, advice }) => {
     const end = advice === undefined ? "" : `: ${advice}`;
-    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${detail}${end}\n`);
+    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${forOneLine(detail + end)}\n`);
   };
 }

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FolderInUse, openDataFolder } from "../../kit/data-folder.ts";
-import type { Examined } from "../../kit/sqlite/examine.ts";
+import { readSecret } from "../../kit/secrets.ts";
 import { StartError } from "../../kit/start-error.ts";
-import { databases, missingBlobs, readManifest, SECRETS } from "../backup/manifest.ts";
+import { BLOBS, databases, readManifest, SECRETS } from "../backup/manifest.ts";
 import { counted, sizeText } from "../progress.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
@@ -13,7 +13,10 @@ const ROOM_LOW_BYTES = 1_000_000_000;
 const ROOM_MIN_BYTES = 100_000_000;
 
 /** The data folder: there, this user's alone, with room, and free where no server has it. */
-export function* examineFolder(dataDir: string, isServed: boolean): Generator<Finding> {
+export function* examineFolder(
+  dataDir: string,
+  { isServed, isSecretSet }: { isServed: boolean; isSecretSet: boolean },
+): Generator<Finding> {
   if (!existsSync(dataDir)) {
     yield warn(
       "data folder",
@@ -35,9 +38,26 @@ export function* examineFolder(dataDir: string, isServed: boolean): Generator<Fi
   } else yield ok("data folder", dataDir);
   yield examineRoom(dataDir);
   if (!isServed && isOurs) yield examineLock(dataDir);
-  const secrets = join(dataDir, SECRETS);
-  if (process.platform !== "win32" && existsSync(secrets) && (statSync(secrets).mode & 0o077) !== 0) {
-    yield warn("secrets", `${secrets} is open to other users`, `chmod 600 ${secrets}`);
+  if (!isSecretSet) yield* examineSecrets(dataDir);
+  const blobs = join(dataDir, BLOBS);
+  if (existsSync(blobs) && !statSync(blobs).isDirectory()) {
+    yield fail("pictures", `${blobs} is no folder`, "move it away: no start works beside it");
+  }
+}
+
+/** The file that a start reads, read in the same way. */
+function* examineSecrets(dataDir: string): Generator<Finding> {
+  const path = join(dataDir, SECRETS);
+  try {
+    if (readSecret(path) === undefined) {
+      if (!databases.some(({ name }) => existsSync(join(dataDir, name)))) return;
+      yield warn("secrets", `${path} is not there`, "the next start makes one, and everybody is signed out");
+    } else if (process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0) {
+      yield warn("secrets", `${path} is open to other users`, `chmod 600 ${path}`);
+    }
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    yield fail("secrets", error.message, "no start works until then");
   }
 }
 
@@ -68,69 +88,9 @@ function examineLock(dataDir: string): Finding {
   }
 }
 
-/** Both databases: every page, the schema, and the promises that can be seen in them. */
-export function* examineDatabases(
-  dataDir: string,
-  isServed: boolean,
-  onBegin: (what: string) => void,
-): Generator<Finding> {
-  for (const { name, schemaKnown, examine } of databases) {
-    const path = join(dataDir, name);
-    if (!existsSync(path)) {
-      if (existsSync(dataDir))
-        yield warn(
-          name,
-          "not there",
-          "the next start makes an empty one; a lost one comes back by `parley restore`",
-        );
-      continue;
-    }
-    onBegin(`Checking ${name}`);
-    let found: Examined;
-    try {
-      found = examine(path, { isAtRest: false });
-    } catch (error) {
-      if (!(error instanceof StartError)) throw error;
-      yield fail(name, error.message, "mend that first");
-      continue;
-    }
-    const { schemaVersion, counts, isDamaged } = found;
-    const complaints = [
-      ...found.complaints,
-      ...missingBlobs(found.blobs, (blob) => existsSync(join(dataDir, blob))),
-    ];
-    const holds = Object.entries(counts).map(([what, n]) => counted(n, what));
-    if (isDamaged) {
-      yield fail(
-        name,
-        `damaged: ${complaints.join(", ")}`,
-        "stop the server and `parley restore` the last good backup with --replace",
-      );
-    } else if (schemaVersion > schemaKnown) {
-      yield fail(
-        name,
-        `schema ${schemaVersion}, this Parley knows ${schemaKnown}`,
-        "install the newer version again, or restore a backup from before it",
-      );
-    } else if (complaints.length > 0) {
-      yield fail(
-        name,
-        complaints.join(", "),
-        "keep a copy of the folder and report this; a backup from before it can be restored",
-      );
-    } else if (schemaVersion < schemaKnown && !isServed) {
-      yield ok(name, `schema ${schemaVersion}; the next start brings it to ${schemaKnown}`);
-    } else yield ok(name, [`${sizeText(bytesOf(path))}, whole`, ...holds].join(", "));
-  }
-}
-
-/** What a database takes on disk, with what is not folded into it yet. */
-const bytesOf = (path: string): number =>
-  statSync(path).size + (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
-
 /** How old the newest backup is. */
 export function examineBackups(folder: string, nowMs: number): Finding {
-  const newest = existsSync(folder)
+  const newest = statSync(folder, { throwIfNoEntry: false })?.isDirectory()
     ? readdirSync(folder)
         .filter((name) => /^parley-\d{4}-/.test(name))
         .sort()

@@ -79,7 +79,8 @@ export function examineSqlite(options: {
 const damaged = (schemaVersion: number, message: string): Examined => ({
   schemaVersion,
   counts: {},
-  complaints: [message.split("\n")[0] ?? "damaged"],
+  // The heading only says which database it is.
+  complaints: [message.split("\n").find((line) => !line.startsWith("***")) ?? message],
   blobs: [],
   isDamaged: true,
 });

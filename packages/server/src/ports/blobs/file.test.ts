@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { manualClock } from "../../kit/clock.ts";
+import { StartError } from "../../kit/start-error.ts";
 import { blobsConformance } from "./conformance.ts";
 import { createFileBlobs } from "./file.ts";
 
@@ -25,6 +26,16 @@ test("a start removes what a kill left half written, and keeps what was stored",
   const again = await open();
   expect(await readdir(join(folder, "drafts"))).toEqual([]);
   expect(await again.get(name)).toEqual(Buffer.from([1, 2, 3]));
+});
+
+test("a file in the place of the folder refuses the start in one sentence", async () => {
+  const folder = await newFolder();
+  await writeFile(folder, "");
+  await expect(createFileBlobs({ folder, clock: manualClock() })).rejects.toThrow(
+    new StartError(
+      `The pictures cannot be kept in ${folder} (it is no folder); move what has that name away, or let this user write there.`,
+    ),
+  );
 });
 
 test("nobody else on the machine can read a blob", async () => {

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../../kit/clock.ts";
 import { createKeyedQueue } from "../../kit/keyed-queue.ts";
 import { storageProblem } from "../../kit/sqlite/errors.ts";
+import { StartError } from "../../kit/start-error.ts";
 import type { Blobs } from "./blobs.ts";
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -20,8 +21,12 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
   let drafts = 0;
 
   // What a kill left half written; nobody else writes here.
-  await rm(join(folder, DRAFTS), { recursive: true, force: true });
-  await makeFolder(join(folder, DRAFTS));
+  try {
+    await rm(join(folder, DRAFTS), { recursive: true, force: true });
+    await makeFolder(join(folder, DRAFTS));
+  } catch (error) {
+    throw notUsable(folder, error);
+  }
 
   async function store(hash: string, bytes: Uint8Array): Promise<void> {
     const path = pathOf(hash);
@@ -62,6 +67,15 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
         return true;
       }),
   };
+}
+
+function notUsable(folder: string, error: unknown): StartError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = code === "ENOTDIR" || code === "EEXIST" ? "it is no folder" : message;
+  return new StartError(
+    `The pictures cannot be kept in ${folder} (${reason}); move what has that name away, or let this user write there.`,
+    { cause: error },
+  );
 }
 
 /** Milliseconds since 1970; what is not there was never stored. */
