@@ -1,5 +1,5 @@
 /** Takes the README's picture of the page: a real server, its demo character, a Chromium that is at hand. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
@@ -66,9 +66,12 @@ try {
   let printed = "";
   for await (const text of parley.stdout) {
     printed += text;
-    if (/sign-in#code=[\w-]+\s/.test(printed)) break;
+    if (printed.includes("Ctrl-C")) break;
   }
-  const [link] = /http:\S+\/app\/sign-in#code=[\w-]+/.exec(printed) as RegExpExecArray;
+  // Into a pipe the start prints no code.
+  const args = ["-C", "parley-source", join(root, "packages/server/src/main.ts"), "sign-in-link"];
+  const env = { PATH: process.env.PATH, PARLEY_DATA_DIR: dataDir };
+  const link = execFileSync(process.execPath, args, { cwd: dataDir, env, encoding: "utf8" }).trim();
   const page = await browser.newPage({
     viewport: { width: 1180, height: 760 },
     colorScheme: "light",

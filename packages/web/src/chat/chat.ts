@@ -17,6 +17,7 @@ import { type Branch, emptyBranch, ended, forked, placed, withNewest, withOlder 
 import { createOutbox, type Outbox } from "./outbox.ts";
 import { afterEvent, type RunningReplies } from "./running.ts";
 import { neighbour } from "./siblings.ts";
+import { titleFrom } from "./title.ts";
 
 export interface ChatState {
   readonly branch: Branch;
@@ -45,7 +46,6 @@ export interface Chat {
 }
 
 const PAGE = 50;
-const TITLE_CHARACTERS = 60;
 const RETRY_MS_MAX = 15_000;
 
 export function createChat(uses: {
@@ -94,8 +94,7 @@ export function createChat(uses: {
   async function nameAfter(content: string) {
     const known = conversations.list.get().items.find((one) => one.id === conversationId);
     if (!known || !uses.isUnnamed(known)) return;
-    const title = [...content.trim().replace(/\s+/g, " ")].slice(0, TITLE_CHARACTERS).join("");
-    await conversations.update(conversationId, { title }).catch(() => {});
+    await conversations.update(conversationId, { title: titleFrom(content) }).catch(() => {});
   }
 
   /** What could not go out by itself is tried again, ever more seldom, and at once when the network is back. */

@@ -5,6 +5,7 @@ test("a short message is the title as it is, in one line and without marks", () 
   expect(titleFrom("  *Waves.* **Hello**\n# there, `you` _two_ of map_rooms ")).toBe(
     "Waves. Hello there, you two of map_rooms",
   );
+  expect(titleFrom("What is 6*7 in C#? *waves*")).toBe("What is 6*7 in C#? waves");
   expect(titleFrom("***")).toBe("***");
 });
 

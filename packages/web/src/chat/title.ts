@@ -1,9 +1,11 @@
 const TITLE_CHARACTERS = 60;
+/** Stars and lines around words, not those within (6*7, map_rooms). */
+const MARKS = /`|(?<!\S)#+(?=\s)|(?<!\w)[*_]+|[*_]+(?!\w)/g;
 
 /** A name for a conversation, of the words that it began with: without marks, and cut between two words. */
 export function titleFrom(content: string): string {
   const oneLine = (text: string) => text.replaceAll(/\s+/g, " ").trim();
-  const text = oneLine(content.replaceAll(/[*#`]|(?<!\w)_+|_+(?!\w)/g, "")) || oneLine(content);
+  const text = oneLine(content.replaceAll(MARKS, "")) || oneLine(content);
   const characters = [...text];
   if (characters.length <= TITLE_CHARACTERS) return text;
   // What stands before the last space leaves room for the sign that more follows.
