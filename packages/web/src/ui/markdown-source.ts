@@ -57,6 +57,27 @@ export function partsOf(text: string): string[] {
   return parts;
 }
 
+const RUN = /\*+|`+/g;
+
+/**
+ * Closes what the last paragraph of a growing part has opened, so that a star does not stand there as it was
+ * written until its other half has come.
+ */
+export function closeOpenMarks(part: string): string {
+  const lines = [...linesOf(part)];
+  if (lines.at(-1)?.isCode) return part;
+  const paragraph = part.slice(part.lastIndexOf("\n\n") + 1).trimEnd();
+  const open: string[] = [];
+  for (const { 0: run, index } of paragraph.matchAll(RUN)) {
+    const before = paragraph[index - 1] ?? " ";
+    const after = paragraph[index + run.length] ?? " ";
+    if (open.at(-1) === run && /\S/.test(before)) open.pop();
+    else if (/\S/.test(after) && !/\w/.test(before) && !open.at(-1)?.startsWith("`")) open.push(run);
+  }
+  if (open.length === 0) return part;
+  return part.trimEnd() + open.reverse().join("");
+}
+
 /** Whether a part can be read as Markdown in little time; what cannot is shown as it was written. */
 export function isReadable(part: string): boolean {
   let length = 0;

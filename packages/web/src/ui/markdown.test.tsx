@@ -1,7 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, test } from "vitest";
 import { Markdown, wordsOf } from "./markdown.tsx";
-import { isReadable, partsOf } from "./markdown-source.ts";
+import { closeOpenMarks, isReadable, partsOf } from "./markdown-source.ts";
 
 const html = (text: string) => renderToStaticMarkup(<Markdown text={text} />);
 
@@ -122,4 +122,22 @@ test("a growing text is cut at the same places, and only after a block has ended
     expect(sofar.join("")).toBe(text.slice(0, end));
     expect(sofar.slice(0, -1)).toEqual(parts.slice(0, sofar.length - 1));
   }
+});
+
+test("what a growing text has opened is closed, and nothing that is closed or within code", () => {
+  const closings = [
+    ["*She looks", "*She looks*"],
+    ["*She looks ", "*She looks*"],
+    ['*She looks.* "You **must', '*She looks.* "You **must**'],
+    ["***both", "***both***"],
+    ["`code", "`code`"],
+    ["One.\n\n*Two", "One.\n\n*Two*"],
+    ["*Done.* All", "*Done.* All"],
+    ["6*7 and 2 * 3", "6*7 and 2 * 3"],
+    ["* item", "* item"],
+    ["a *", "a *"],
+    ["```\n*x", "```\n*x"],
+    ["`a *b", "`a *b`"],
+  ];
+  for (const [text = "", closed] of closings) expect(closeOpenMarks(text)).toBe(closed);
 });

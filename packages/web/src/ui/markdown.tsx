@@ -1,7 +1,7 @@
 import { Marked, type Token, type Tokens } from "marked";
 import { createElement, Fragment, memo, type ReactNode } from "react";
 import { strings } from "../strings.ts";
-import { isReadable, partsOf } from "./markdown-source.ts";
+import { closeOpenMarks, isReadable, partsOf } from "./markdown-source.ts";
 
 const reader = new Marked({ gfm: true, breaks: true });
 const SAFE_ADDRESS = /^(https?:|mailto:)/i;
@@ -18,11 +18,11 @@ const ENTITIES: Record<string, string> = {
  * A reply's Markdown as elements of the page. No HTML is ever made of it, so there is nothing to clean: what
  * looks like HTML is shown as text, and a picture is a link to it, for loading it would tell others who reads.
  */
-export const Markdown = memo(({ text }: { text: string }) => (
+export const Markdown = memo(({ text, isGrowing = false }: { text: string; isGrowing?: boolean }) => (
   <>
-    {partsOf(text).map((part, index) => (
+    {partsOf(text).map((part, index, parts) => (
       // biome-ignore lint/suspicious/noArrayIndexKey: a part keeps its place while the text grows
-      <Part key={index} text={part} />
+      <Part key={index} text={isGrowing && index === parts.length - 1 ? closeOpenMarks(part) : part} />
     ))}
   </>
 ));

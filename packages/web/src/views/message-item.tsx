@@ -104,7 +104,7 @@ export const MessageItem = memo((props: ItemProps) => {
             </p>
             {text ? (
               <div className="prose">
-                <Markdown text={text} />
+                <Markdown text={text} isGrowing={isPending} />
               </div>
             ) : (
               isPending && <Dots label={s.writing(name)} />
