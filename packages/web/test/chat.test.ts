@@ -98,6 +98,9 @@ describeInBrowser("a conversation", () => {
     await log(page).getByText("Deleted message").waitFor();
     expect(await log(page).getByText(answer).count()).toBe(0);
     await hasFocus(page);
+    // One can go on from there.
+    await log(page).getByRole("button", { name: "Another reply" }).click();
+    await log(page).getByText("Deleted message").waitFor({ state: "detached" });
     await context.close();
   });
 

@@ -223,7 +223,8 @@ export function createChat(uses: {
     },
     async regenerate(message) {
       const { reply } = await client.messages.regenerate(
-        { message_id: message.id },
+        // What is deleted has no other reply; the message that it answered has.
+        { message_id: (message.deleted_at && message.parent_id) || message.id },
         { idempotencyKey: newId() },
       );
       put(forked, [reply]);

@@ -3,6 +3,7 @@ import { memo, useRef, useState } from "react";
 import type { Chat } from "../chat/chat.ts";
 import { announce } from "../lib/announce.ts";
 import { strings } from "../strings.ts";
+import { Button } from "../ui/button.tsx";
 import { Markdown } from "../ui/markdown.tsx";
 import { Portrait } from "../ui/portrait.tsx";
 import { Trouble } from "../ui/trouble.tsx";
@@ -68,6 +69,13 @@ export const MessageItem = memo((props: ItemProps) => {
     return (
       <article className="message gone" ref={ref} tabIndex={-1}>
         <p className="hint">{s.deleted}</p>
+        {/* Without it a conversation whose last reply was deleted would stand still. */}
+        {isLast && message.turn_id !== undefined && !isMine && (
+          <Button onClick={() => void regenerate()} disabled={isBusy}>
+            {s.regenerate}
+          </Button>
+        )}
+        {trouble && <Trouble {...trouble} onRetry={again} />}
       </article>
     );
   }
@@ -94,7 +102,9 @@ export const MessageItem = memo((props: ItemProps) => {
           }}
         />
       ) : isMine ? (
-        <div className="bubble">{text}</div>
+        <div className="bubble">
+          <Markdown text={text} />
+        </div>
       ) : (
         <>
           <Portrait character={character} look="small" />
