@@ -1,75 +1,72 @@
-import { write, writeSync } from "node:fs";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
 /** What waits to be written, at most; lines beyond it are dropped rather than kept for a reader that is slow. */
 const WAITING_UNITS_MAX = 4 * 1024 * 1024;
 const RETRY_MS = 20;
 /** How often a full pipe is tried again at the end of the process: a second in all. */
 const FLUSH_TRIES_MAX = 50;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export interface LogOutput {
-  /** Takes a line; it is written soon, off the event loop. */
+  /** Takes a line; those of one turn of the event loop are written together. */
   write(line: string): void;
-  /** Writes what waits, synchronously and for a second at most. */
+  /** Writes what waits at once, and tries a full pipe again for a second at most. */
   flush(): void;
 }
 
 /**
- * Writes lines to a descriptor. What cannot be written is dropped: a log whose reader is gone or whose disk is
- * full must hold up neither the server nor its end.
+ * Writes lines to a descriptor, in their order. What cannot be written is dropped: a log whose reader is gone
+ * or whose disk is full must hold up neither the server nor its end.
  */
-export function createLogOutput(fd: number): LogOutput {
+export function createLogOutput(descriptor: number): LogOutput {
+  const fd = withoutBlocking(descriptor);
   let waiting = "";
-  let isWriting = false;
-  /** What a full pipe did not take, until it is tried again. */
-  let held: { bytes: Buffer; retry: NodeJS.Timeout } | null = null;
+  /** What a full pipe has not taken yet. */
+  let held = NOTHING;
+  let isScheduled = false;
 
-  const isBusy = (error: unknown) => (error as NodeJS.ErrnoException).code === "EAGAIN";
-
-  function writeSome(bytes: Buffer): void {
-    isWriting = true;
-    write(fd, bytes, (error, written) => {
-      if (error && isBusy(error)) {
-        const retry = setTimeout(() => {
-          held = null;
-          writeSome(bytes);
-        }, RETRY_MS).unref();
-        held = { bytes, retry };
-        return;
-      }
-      if (!error && written < bytes.length) return writeSome(bytes.subarray(written));
-      isWriting = false;
-      next();
-    });
+  /** False where a full pipe took only a part. */
+  function writeOut(): boolean {
+    let bytes = Buffer.concat([held, Buffer.from(waiting)]);
+    waiting = "";
+    held = NOTHING;
+    try {
+      while (bytes.length > 0) bytes = bytes.subarray(writeSync(fd, bytes));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") held = bytes;
+    }
+    return held.length === 0;
   }
 
-  function next(): void {
-    if (isWriting || waiting === "") return;
-    const bytes = Buffer.from(waiting);
-    waiting = "";
-    writeSome(bytes);
+  function run(): void {
+    isScheduled = false;
+    if (writeOut()) return;
+    isScheduled = true;
+    setTimeout(run, RETRY_MS).unref();
   }
 
   return {
     write(line) {
-      if (waiting.length + line.length > WAITING_UNITS_MAX) return;
+      if (waiting.length + held.length + line.length > WAITING_UNITS_MAX) return;
       waiting += line;
-      next();
+      if (isScheduled) return;
+      isScheduled = true;
+      setImmediate(run);
     },
     flush() {
-      clearTimeout(held?.retry);
-      let bytes = Buffer.concat([held?.bytes ?? Buffer.alloc(0), Buffer.from(waiting)]);
-      if (held) isWriting = false;
-      held = null;
-      waiting = "";
-      for (let tries = 0; bytes.length > 0 && tries < FLUSH_TRIES_MAX; ) {
-        try {
-          bytes = bytes.subarray(writeSync(fd, bytes));
-        } catch (error) {
-          if (!isBusy(error)) return;
-          tries++;
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
-        }
+      for (let tries = 0; !writeOut() && tries < FLUSH_TRIES_MAX; tries++) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       }
     },
   };
+}
+
+/** A pipe whose reader is slow must not hold up the event loop; where the system cannot help that, it does. */
+function withoutBlocking(fd: number): number {
+  try {
+    if (!fstatSync(fd).isFIFO()) return fd;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return fd;
+  }
 }

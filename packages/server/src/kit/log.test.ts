@@ -81,16 +81,19 @@ test("every line reaches a reader that is slower than the writer, in order and u
     import { createLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
     const log = createLog({ level: "info", format: "json" });
     for (let n = 0; n < 5_000; n++) log.info("line", { count: n });
-    setTimeout(() => {
+    process.stdin.once("data", () => {
       for (let n = 5_000; n < 5_100; n++) log.info("line", { count: n });
       log.flush();
       process.exit(0);
-    }, 300);
+    });
   `;
   const args = ["-C", "parley-source", "--input-type=module", "-e", program];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "pipe"] });
   let text = "";
-  for await (const chunk of child.stderr) text += chunk;
+  for await (const chunk of child.stderr) {
+    text += chunk;
+    if (text.includes('"count":4999') && child.stdin.writable) child.stdin.end("go on");
+  }
   const counts = text
     .trimEnd()
     .split("\n")
