@@ -10,10 +10,13 @@ const benches: Record<string, { bar: number; load: () => Promise<{ bench: Bench 
   list: { bar: 3, load: () => import("./bar-03-list.ts") },
   relay: { bar: 4, load: () => import("./bar-04-relay.ts") },
   turn: { bar: 5, load: () => import("./bar-05-turn.ts") },
+  steady: { bar: 6, load: () => import("./bar-06-steady.ts") },
   frames: { bar: 7, load: () => import("./bar-07-frames.ts") },
   fanout: { bar: 8, load: () => import("./bar-08-fanout.ts") },
   idle: { bar: 9, load: () => import("./bar-09-idle.ts") },
   context: { bar: 11, load: () => import("./bar-11-context.ts") },
+  start: { bar: 12, load: () => import("./bar-12-start.ts") },
+  memory: { bar: 13, load: () => import("./bar-13-memory.ts") },
   request: { bar: 14, load: () => import("./bar-14-request.ts") },
 };
 

@@ -1,13 +1,16 @@
 /**
  * A provider that speaks the OpenAI wire and costs little. By itself it answers with one event and the
  * terminal marker. Told to `hold`, it opens streams and waits: `pace` sends so many events to each at
- * even intervals, `finish` ends them all.
+ * even intervals (`isStamped`: with number and time in each, see `lib/stamp.ts`), `finish` ends them all.
  */
 import type { ServerResponse } from "node:http";
 import { MARK } from "./lib/mark.ts";
 import { answerJson, eventStreamHeaders, readBody, serve } from "./lib/serve.ts";
+import { NO_STAMP, stamp } from "./lib/stamp.ts";
 
 const TICK_MS = 5;
+/** A thousand streams do not speak in step: what is looked at one by one comes one by one. */
+const STAMPED_TICK_MS = 1;
 
 const chunk = (delta: object, finish: string | null = null) =>
   Buffer.from(
@@ -21,6 +24,8 @@ const chunk = (delta: object, finish: string | null = null) =>
   );
 const FIRST = chunk({ role: "assistant", content: "" });
 const EVENT = chunk({ content: ` token${MARK}` });
+const STAMPED = chunk({ content: `${NO_STAMP}${MARK}` });
+const STAMP_AT = STAMPED.indexOf(NO_STAMP);
 const LAST = Buffer.concat([chunk({}, "stop"), Buffer.from("data: [DONE]\n\n")]);
 const MODELS = JSON.stringify({ object: "list", data: [{ id: "bench", object: "model" }] });
 
@@ -38,31 +43,45 @@ serve((request, response) => {
   });
 });
 
+function stamped(number: number): Buffer {
+  const event = Buffer.from(STAMPED);
+  event.write(stamp(number), STAMP_AT, "latin1");
+  return event;
+}
+
+interface Pace {
+  events: number;
+  everyMs: number;
+  isStamped?: boolean;
+}
+
 /** Spreads the writes over time instead of sending all streams at once. */
-function pace(events: number, everyMs: number): void {
+function pace({ events, everyMs, isStamped = false }: Pace): void {
   const startedAt = performance.now();
   const total = events * held.length;
   let sent = 0;
-  const timer = setInterval(() => {
-    const due = Math.min(total, Math.floor(((performance.now() - startedAt) / everyMs) * held.length));
-    for (; sent < due; sent++) held[sent % held.length]?.write(EVENT);
-    if (sent < total) return;
-    clearInterval(timer);
-    process.send?.({ paced: sent });
-  }, TICK_MS);
+  const timer = setInterval(
+    () => {
+      const due = Math.min(total, Math.floor(((performance.now() - startedAt) / everyMs) * held.length));
+      for (; sent < due; sent++) {
+        held[sent % held.length]?.write(isStamped ? stamped(Math.floor(sent / held.length)) : EVENT);
+      }
+      if (sent < total) return;
+      clearInterval(timer);
+      process.send?.({ paced: sent });
+    },
+    isStamped ? STAMPED_TICK_MS : TICK_MS,
+  );
 }
 
-process.on(
-  "message",
-  (told: { hold?: boolean; pace?: { events: number; everyMs: number }; finish?: true }) => {
-    if (told.hold !== undefined) {
-      isHolding = told.hold;
-      process.send?.({ holding: isHolding });
-    }
-    if (told.pace) pace(told.pace.events, told.pace.everyMs);
-    if (told.finish) {
-      for (const response of held) response.end(LAST);
-      held = [];
-    }
-  },
-);
+process.on("message", (told: { hold?: boolean; pace?: Pace; finish?: true }) => {
+  if (told.hold !== undefined) {
+    isHolding = told.hold;
+    process.send?.({ holding: isHolding });
+  }
+  if (told.pace) pace(told.pace);
+  if (told.finish) {
+    for (const response of held) response.end(LAST);
+    held = [];
+  }
+});

@@ -16,6 +16,8 @@ const home = join(root, "packages", "server");
 /** Builds into `dist`, by default where `npm start` looks; returns what it did in a line. */
 export async function build(dist = join(home, "dist")): Promise<string> {
   const startedMs = performance.now();
+  // What earlier runs kept of an earlier bundle (main.ts) is of no use to this one.
+  rmSync(join(home, ".cache"), { recursive: true, force: true });
   const modules = await bundle(dist);
   writeFileSync(join(dist, "THIRD_PARTY_NOTICES"), notices(modules));
   // Last: without it the bundle counts as stale.

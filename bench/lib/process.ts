@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync,
 import { join } from "node:path";
 
 /** What a run writes; on the project's own disk, because in a temporary folder syncing may cost nothing. */
-const rootFolder = new URL("../data/", import.meta.url).pathname;
+export const rootFolder = new URL("../data/", import.meta.url).pathname;
 mkdirSync(rootFolder, { recursive: true });
 export const dataFolder = mkdtempSync(`${rootFolder}run-`);
 
@@ -15,6 +15,8 @@ export interface Start {
   env?: Record<string, string>;
   /** Where it runs and where `output.log` of it is. */
   folder?: string;
+  /** The one core it may run on; see `cores.ts`. */
+  core?: number | null;
 }
 
 export interface Running {
@@ -23,6 +25,8 @@ export interface Running {
   cpuMs(): number;
   /** Memory that is in use by the process, in MiB. */
   residentMb(): number;
+  /** The same with shared pages by share, and without them. */
+  memoryMb(): { resident: number; proportional: number; own: number };
   send(message: object): void;
   /** The next message of the process that has this field. */
   receive(field: string): Promise<Record<string, unknown>>;
@@ -39,9 +43,14 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
 /** Starts a program with a clean environment under this very Node, with a channel for messages. */
-export function start({ args, env = {}, folder = dataFolder }: Start): Running {
+export function start({ args, env = {}, folder = dataFolder, core = null }: Start): Running {
   const log = openSync(join(folder, "output.log"), "a");
-  const child = spawn(process.execPath, args, { env, cwd: folder, stdio: ["ignore", log, log, "ipc"] });
+  const [file, ...words] = [
+    ...(core === null ? [] : ["taskset", "-c", String(core)]),
+    process.execPath,
+    ...args,
+  ];
+  const child = spawn(file as string, words, { env, cwd: folder, stdio: ["ignore", log, log, "ipc"] });
   closeSync(log);
   children.add(child);
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -61,6 +70,7 @@ export function start({ args, env = {}, folder = dataFolder }: Start): Running {
     pid,
     cpuMs: () => cpuMsOf(pid),
     residentMb: () => residentMbOf(pid),
+    memoryMb: () => memoryMbOf(pid),
     send: (message) => void child.send(message),
     receive: (field) =>
       new Promise((resolve, reject) => {
@@ -82,8 +92,16 @@ export async function stopAll(): Promise<void> {
 }
 
 /** A program of this folder, e.g. `references/pipe.ts`, which sends its port once it listens. */
-export async function startProgram(file: string, ...args: string[]): Promise<Running & { port: number }> {
-  const running = start({ args: [new URL(`../${file}`, import.meta.url).pathname, ...args] });
+export const startProgram = (file: string, ...args: string[]): Promise<Running & { port: number }> =>
+  startProgramOn(null, file, ...args);
+
+/** The same on one core. */
+export async function startProgramOn(
+  core: number | null,
+  file: string,
+  ...args: string[]
+): Promise<Running & { port: number }> {
+  const running = start({ args: [new URL(`../${file}`, import.meta.url).pathname, ...args], core });
   const { port } = await withTimeout(running.receive("port"), START_TIMEOUT_MS, `${file} did not start`);
   return { ...running, port: port as number };
 }
@@ -98,6 +116,16 @@ export function withTimeout<T>(work: Promise<T>, timeoutMs: number, sentence: st
 
 const residentMbOf = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024;
+
+function memoryMbOf(pid: number) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const mb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]) / 1_024;
+  return {
+    resident: mb("Rss"),
+    proportional: mb("Pss"),
+    own: mb("Private_Clean") + mb("Private_Dirty"),
+  };
+}
 
 function cpuMsOf(pid: number): number {
   const tasks = readdirSync(`/proc/${pid}/task`);

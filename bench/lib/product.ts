@@ -1,8 +1,9 @@
 import { mkdirSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { httpRequest } from "./load.ts";
 import { options } from "./options.ts";
 import { dataFolder, type Running, start, withTimeout } from "./process.ts";
+import { untilAnswers } from "./wait.ts";
 
 const READY_TIMEOUT_MS = 20_000;
 const CALLS_AT_ONCE = 50;
@@ -17,20 +18,44 @@ export interface Product extends Running {
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): string;
   /** A call outside what is measured; its answer. */
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
+  /** A send whose reply is streamed; resolves when it is stored. */
+  turn(conversationId: string): Promise<void>;
   /** Fresh conversations with a character that greets nobody; their ids. */
   conversations(count: number): Promise<string[]>;
+}
+
+export interface ProductOptions {
+  providerPort?: number | undefined;
+  /** Where an earlier one ran; else an empty one. */
+  folder?: string;
+  /** The one core it may run on. */
+  core?: number | null;
+  /** With no settings at all but where it listens and the owner's key. */
+  isPlain?: boolean;
 }
 
 /**
  * Starts Parley as people run it, with an empty data folder, everything at its default but the limits on
  * messages (off) and the provider: a fake one on `providerPort`, else the built-in demo.
  */
-export async function startProduct({ providerPort }: { providerPort?: number } = {}): Promise<Product> {
-  const folder = `${dataFolder}/product-${process.hrtime.bigint()}`;
-  mkdirSync(folder);
+export async function startProduct(options: ProductOptions = {}): Promise<Product> {
+  const product = await launchProduct(options);
+  const sentence = `Parley was not ready (see ${product.folder}/output.log)`;
+  await withTimeout(untilAnswers(product.port, "/ready"), READY_TIMEOUT_MS, sentence);
+  return product;
+}
+
+/** The same without waiting for it. */
+export async function launchProduct({
+  providerPort,
+  folder = `${dataFolder}/product-${process.hrtime.bigint()}`,
+  core = null,
+  isPlain = false,
+}: ProductOptions = {}): Promise<Product> {
+  mkdirSync(folder, { recursive: true });
   const port = await freePort();
-  const running = start({ args: [parley, "start"], env: productEnv(port, providerPort), folder });
-  await withTimeout(untilReady(port), READY_TIMEOUT_MS, `Parley was not ready (see ${folder}/output.log)`);
+  const env = isPlain ? plainEnv(port) : { ...plainEnv(port), ...productEnv(providerPort) };
+  const running = start({ args: [parley, "start"], env, folder, core });
 
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -57,6 +82,19 @@ export async function startProduct({ providerPort }: { providerPort?: number } =
         { authorization: `Bearer ${KEY}`, ...headers },
         body === undefined ? undefined : JSON.stringify(body),
       ),
+    async turn(conversationId) {
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v2/conversations/${conversationId}/messages`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${KEY}`,
+          "content-type": "application/json",
+          accept: "text/event-stream",
+        },
+        body: JSON.stringify({ content: "Hello." }),
+      });
+      const events = await answer.text();
+      if (!events.includes("turn.completed")) throw new Error(`a turn ended with: ${events.slice(-600)}`);
+    },
     async conversations(count) {
       const character = await call<{ id: string }>("POST", "/api/v2/characters", { name: "Bench" });
       const make = () =>
@@ -71,10 +109,13 @@ export async function startProduct({ providerPort }: { providerPort?: number } =
   };
 }
 
-const productEnv = (port: number, providerPort: number | undefined): Record<string, string> => ({
+const plainEnv = (port: number): Record<string, string> => ({
   PORT: String(port),
   PARLEY_DATA_DIR: "data",
   API_KEY: KEY,
+});
+
+const productEnv = (providerPort: number | undefined): Record<string, string> => ({
   MAX_MESSAGES_PER_MINUTE: "0",
   MAX_MESSAGES_PER_HOUR: "0",
   MAX_MESSAGES_PER_DAY: "0",
@@ -90,27 +131,11 @@ const productEnv = (port: number, providerPort: number | undefined): Record<stri
       }),
 });
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const address = server.address();
       server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
     });
-  });
-}
-
-async function untilReady(port: number): Promise<void> {
-  while (!(await isReady(port))) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-function isReady(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write(httpRequest("GET", "/ready")));
-    socket.on("data", (data) => {
-      resolve(data.toString("latin1", 9, 12) === "200");
-      socket.destroy();
-    });
-    socket.on("error", () => resolve(false));
-    socket.on("close", () => resolve(false));
   });
 }

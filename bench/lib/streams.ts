@@ -4,8 +4,8 @@ import { withTimeout } from "./process.ts";
 
 const WAIT_TIMEOUT_MS = 30_000;
 const OPEN_AT_ONCE = 200;
-/** Enough for a closing event that came in two pieces. */
-const TAIL_BYTES = 1_000;
+/** No piece of text is longer; one that began in an earlier read is shown with it. */
+const PIECE_BYTES = 64;
 const EMPTY = Buffer.alloc(0);
 const MARK_BYTE = MARK.charCodeAt(0);
 
@@ -17,18 +17,34 @@ export interface Streams {
   ended(closingText: string): Promise<void>;
 }
 
+/** Is shown each piece of text: what was read of its stream, and where in it the piece's mark stands. */
+export type OnPiece = (stream: number, read: Buffer, markAt: number) => void;
+
 /** Opens one stream for each request (a whole HTTP request each, with `connection: close`). */
-export async function openStreams(port: number, requests: readonly string[]): Promise<Streams> {
+export async function openStreams(
+  port: number,
+  requests: readonly string[],
+  onPiece: OnPiece = () => {},
+): Promise<Streams> {
   let pieces = 0;
   let wanted = Number.POSITIVE_INFINITY;
   let reached = () => {};
-  const tails: Buffer[] = [];
+  const befores: Buffer[] = [];
+  const lasts: Buffer[] = [];
 
   const onData = (stream: number, data: Buffer) => {
-    for (let at = data.indexOf(MARK_BYTE); at !== -1; at = data.indexOf(MARK_BYTE, at + 1)) pieces++;
-    tails[stream] = Buffer.concat([(tails[stream] ?? EMPTY).subarray(-TAIL_BYTES), data]);
+    const before = lasts[stream] ?? EMPTY;
+    for (let at = data.indexOf(MARK_BYTE); at !== -1; at = data.indexOf(MARK_BYTE, at + 1)) {
+      pieces++;
+      if (at >= PIECE_BYTES) onPiece(stream, data, at);
+      else onPiece(stream, Buffer.concat([before, data]), before.length + at);
+    }
+    befores[stream] = before;
+    lasts[stream] = data;
     if (pieces >= wanted) reached();
   };
+  /** A closing event may have come in two pieces. */
+  const tail = (stream: number) => Buffer.concat([befores[stream] ?? EMPTY, lasts[stream] ?? EMPTY]);
 
   const sockets: Socket[] = [];
   const closings: Promise<void>[] = [];
@@ -56,8 +72,8 @@ export async function openStreams(port: number, requests: readonly string[]): Pr
     },
     async ended(closingText) {
       await withTimeout(Promise.all(closings), WAIT_TIMEOUT_MS, "streams did not end");
-      const broken = tails.findIndex((tail) => !tail.includes(closingText));
-      if (broken !== -1) throw new Error(`a stream ended with: ${tails[broken]?.toString().slice(-300)}`);
+      const broken = lasts.findIndex((_, stream) => !tail(stream).includes(closingText));
+      if (broken !== -1) throw new Error(`a stream ended with: ${tail(broken).toString().slice(-300)}`);
     },
   };
 }

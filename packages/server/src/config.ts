@@ -279,11 +279,11 @@ function dotEnvHere(): Environment {
 function* unknownNames(env: Environment, place: string) {
   const known = Object.values<Setting<unknown>>(settings).map(({ name }) => name);
   for (const name of Object.keys(env)) {
-    if (known.includes(name)) continue;
-    const meant = nearest(name, known);
     // The environment is full of other programs' names; a .env here is for this one.
-    const isMeantForUs = name.startsWith("PARLEY_") || (place === ".env" && meant !== null);
-    if (!isMeantForUs) continue;
+    const isOurs = name.startsWith("PARLEY_");
+    if (known.includes(name) || (!isOurs && place !== ".env")) continue;
+    const meant = nearest(name, known);
+    if (!isOurs && meant === null) continue;
     yield `${short(name)} (in ${place === ".env" ? "" : "the "}${place}) is not a setting${
       meant ? `; did you mean ${meant}?` : "; `parley config docs` lists them all."
     }`;
