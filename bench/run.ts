@@ -20,6 +20,12 @@ const benches: Record<string, { bar: number; load: () => Promise<{ bench: Bench 
   request: { bar: 14, load: () => import("./bar-14-request.ts") },
 };
 
+/** What has no bar, and takes its time: by name only. Resolves with whether all was well. */
+const others: Record<string, { about: string; load: () => Promise<{ run: () => Promise<boolean> }> }> = {
+  growth: { about: "what grows with the history", load: () => import("./growth.ts") },
+  soak: { about: "steady load for --minutes N", load: () => import("./soak.ts") },
+};
+
 const folder = new URL(".", import.meta.url).pathname;
 
 /** Installs bench/package.json on first use, and again when its lockfile is newer. */
@@ -35,6 +41,7 @@ function install(): void {
 
 const named = (name: string): string[] => {
   if (name === "all") return Object.keys(benches);
+  if (Object.hasOwn(others, name)) return [name];
   const bar = Number(/^(?:bar-?)?0*(\d+)$/.exec(name)?.[1]);
   return Object.keys(benches).filter((key) => key === name || benches[key]?.bar === bar);
 };
@@ -42,6 +49,7 @@ const named = (name: string): string[] => {
 function usage(): void {
   console.log("npm run bench -- <name> [--profile], or all of them: npm run bench -- all\n");
   for (const [name, { bar }] of Object.entries(benches)) console.log(`  ${name.padEnd(14)} bar ${bar}`);
+  for (const [name, { about }] of Object.entries(others)) console.log(`  ${name.padEnd(14)} ${about}`);
 }
 
 const chosen = options.names.flatMap((name) => {
@@ -57,11 +65,19 @@ install();
 // These make the folder of a run, so not before there is one.
 const { stopAll } = await import("./lib/process.ts");
 const { report } = await import("./lib/report.ts");
+let isWell = true;
 for (const name of chosen) {
+  const other = others[name];
+  if (other) {
+    console.log(`${name}: ${other.about}`);
+    isWell = (await (await other.load()).run()) && isWell;
+    await stopAll();
+    continue;
+  }
   const { bench } = await (benches[name] as (typeof benches)[string]).load();
   console.log(`${name}: ${bench.title}`);
   const ratios = await bench.run();
   await stopAll();
   report(bench.bar, ratios);
 }
-process.exit(0);
+process.exit(isWell ? 0 : 1);

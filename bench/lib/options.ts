@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 const known = {
   /** Write a CPU profile of the product's process to bench/data/profiles. */
   profile: { type: "boolean", default: false },
+  /** How long the soak takes. */
+  minutes: { type: "string", default: "10" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
@@ -23,7 +25,14 @@ function read() {
     if (token.kind !== "option" || Object.hasOwn(known, token.name)) continue;
     refuse(`There is no option ${token.rawName}; \`npm run bench\` lists what there is.`);
   }
-  return { profile: values.profile === true, isHelpWanted: values.help === true, names: positionals };
+  const minutes = Number(values.minutes);
+  if (!(minutes >= 1 && minutes <= 600)) refuse("--minutes takes a number from 1 to 600.");
+  return {
+    profile: values.profile === true,
+    minutes,
+    isHelpWanted: values.help === true,
+    names: positionals,
+  };
 }
 
 export const options = read();

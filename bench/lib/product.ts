@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
+import { promisify } from "node:util";
 import { httpRequest } from "./load.ts";
 import { options } from "./options.ts";
 import { dataFolder, type Running, start, withTimeout } from "./process.ts";
@@ -14,10 +16,14 @@ const profiles = new URL("../data/profiles/", import.meta.url).pathname;
 export interface Product extends Running {
   port: number;
   folder: string;
+  /** The header of the owner's key. */
+  authorization: { authorization: string };
   /** A whole HTTP request of the owner's, as it goes over the wire. */
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): string;
   /** A call outside what is measured; its answer. */
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
+  /** Runs a command of the command line beside it, such as `backup`. */
+  command(...args: string[]): Promise<void>;
   /** A send whose reply is streamed; resolves when it is stored. */
   turn(conversationId: string): Promise<void>;
   /** Fresh conversations with a character that greets nobody; their ids. */
@@ -32,6 +38,8 @@ export interface ProductOptions {
   core?: number | null;
   /** With no settings at all but where it listens and the owner's key. */
   isPlain?: boolean;
+  /** Options of its Node beside those that a profile takes. */
+  nodeOptions?: string;
 }
 
 /**
@@ -51,11 +59,14 @@ export async function launchProduct({
   folder = `${dataFolder}/product-${process.hrtime.bigint()}`,
   core = null,
   isPlain = false,
+  nodeOptions = "",
 }: ProductOptions = {}): Promise<Product> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const env = isPlain ? plainEnv(port) : { ...plainEnv(port), ...productEnv(providerPort) };
-  const running = start({ args: [parley, "start"], env, folder, core });
+  const profile = options.profile ? `--cpu-prof --cpu-prof-dir=${profiles}` : "";
+  const NODE_OPTIONS = `${profile} ${nodeOptions}`.trim();
+  const running = start({ args: [parley, "start"], env: { ...env, NODE_OPTIONS }, folder, core });
 
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -75,6 +86,7 @@ export async function launchProduct({
     port,
     folder,
     call,
+    authorization: { authorization: `Bearer ${KEY}` },
     request: (method, path, body, headers = {}) =>
       httpRequest(
         method,
@@ -82,6 +94,9 @@ export async function launchProduct({
         { authorization: `Bearer ${KEY}`, ...headers },
         body === undefined ? undefined : JSON.stringify(body),
       ),
+    async command(...args) {
+      await promisify(execFile)(process.execPath, [parley, ...args], { env, cwd: folder });
+    },
     async turn(conversationId) {
       const answer = await fetch(`http://127.0.0.1:${port}/api/v2/conversations/${conversationId}/messages`, {
         method: "POST",
@@ -120,7 +135,6 @@ const productEnv = (providerPort: number | undefined): Record<string, string> =>
   MAX_MESSAGES_PER_HOUR: "0",
   MAX_MESSAGES_PER_DAY: "0",
   PARLEY_DRAIN_TIMEOUT_MS: "0",
-  ...(options.profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }),
   ...(providerPort === undefined
     ? { DEFAULT_LLM_PROVIDER: "demo" }
     : {
