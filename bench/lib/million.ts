@@ -3,34 +3,55 @@ import { rootFolder, start, withTimeout } from "./process.ts";
 import { startProduct } from "./product.ts";
 
 /** Rises with what is in it. */
-const VERSION = 1;
-const MESSAGES = 1_000_000;
-const CONVERSATIONS = 1_000;
+const VERSION = 2;
 const FILL_TIMEOUT_MS = 120_000;
 
-/**
- * A data folder with a million messages of one owner, made on first use and kept in bench/data. Parley
- * itself makes the folder and the first conversation, `fill-million.ts` the others in its likeness.
- */
+/** Conversations to fill a folder with; their ids begin with the prefix, 8 hex digits. */
+export interface Filling {
+  conversations: number;
+  messagesEach: number;
+  prefix: string;
+}
+
+/** A data folder with a million messages of the owner's, made on first use and kept in bench/data. */
 export async function millionFolder(): Promise<string> {
   const folder = `${rootFolder}million-${VERSION}`;
   if (existsSync(folder)) return folder;
   const half = `${folder}-${process.pid}`;
-  mkdirSync(half);
   try {
-    const product = await startProduct({ folder: half });
-    const [like] = await product.conversations(1);
-    await product.stop();
     console.log("  making a folder with a million messages, once …");
-    const program = new URL("../fill-million.ts", import.meta.url).pathname;
-    const args = [program, `${half}/data/messages.db`, String(like), String(CONVERSATIONS), String(MESSAGES)];
-    const running = start({ args });
-    await withTimeout(running.receive("filled"), FILL_TIMEOUT_MS, "the folder was not filled");
-    await running.stop();
+    await filledFolder(half, { conversations: 1_000, messagesEach: 1_000, prefix: "01900000" });
     renameSync(half, folder);
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
     throw error;
   }
   return folder;
+}
+
+/**
+ * Makes a data folder that holds such conversations; gives their ids. Parley itself makes the folder and
+ * one conversation, `fill.ts` the others in its likeness.
+ */
+export async function filledFolder(folder: string, ...fillings: Filling[]): Promise<string[][]> {
+  mkdirSync(folder);
+  const product = await startProduct({ folder });
+  const [like] = await product.conversations(1);
+  await product.stop();
+  const program = new URL("../fill.ts", import.meta.url).pathname;
+  const ids: string[][] = [];
+  for (const { conversations, messagesEach, prefix } of fillings) {
+    const numbers = [String(conversations), String(messagesEach)];
+    const running = start({
+      args: [program, `${folder}/data/messages.db`, String(like), ...numbers, prefix],
+    });
+    const { filled } = await withTimeout(
+      running.receive("filled"),
+      FILL_TIMEOUT_MS,
+      "a folder was not filled",
+    );
+    ids.push(filled as string[]);
+    await running.stop();
+  }
+  return ids;
 }

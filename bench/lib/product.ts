@@ -38,6 +38,8 @@ export interface ProductOptions {
   core?: number | null;
   /** With no settings at all but where it listens and the owner's key. */
   isPlain?: boolean;
+  /** More settings. */
+  env?: Record<string, string>;
   /** Options of its Node beside those that a profile takes. */
   nodeOptions?: string;
 }
@@ -59,11 +61,12 @@ export async function launchProduct({
   folder = `${dataFolder}/product-${process.hrtime.bigint()}`,
   core = null,
   isPlain = false,
+  env: more = {},
   nodeOptions = "",
 }: ProductOptions = {}): Promise<Product> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
-  const env = isPlain ? plainEnv(port) : { ...plainEnv(port), ...productEnv(providerPort) };
+  const env = { ...plainEnv(port), ...(!isPlain && productEnv(providerPort)), ...more };
   const profile = options.profile ? `--cpu-prof --cpu-prof-dir=${profiles}` : "";
   const NODE_OPTIONS = `${profile} ${nodeOptions}`.trim();
   const running = start({ args: [parley, "start"], env: { ...env, NODE_OPTIONS }, folder, core });
