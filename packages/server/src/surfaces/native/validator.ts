@@ -20,6 +20,9 @@ const ALL_ERRORS_UNITS_MAX = 64 * 1024;
 
 const options = {
   strict: false,
+  // The schemas are ours: checked by their own tests, not by some 20 ms of each start.
+  meta: false,
+  validateSchema: false,
   // An unknown field inside an object is told with the names of that object.
   verbose: true,
   formats: {
@@ -28,7 +31,7 @@ const options = {
   },
 };
 const firstMisfit = new Ajv(options);
-const everyMisfit = new Ajv({ ...options, allErrors: true });
+let everyMisfit: Ajv | undefined;
 
 /** Checks a value against a schema of the contract; throws `validation_failed` with every misfit. */
 export type Validator = (value: unknown) => void;
@@ -55,6 +58,7 @@ function compile(schema: TSchema): Validator {
   return (value) => {
     if (validate(value)) return;
     const isSmall = (JSON.stringify(value) ?? "").length <= ALL_ERRORS_UNITS_MAX;
+    everyMisfit ??= new Ajv({ ...options, allErrors: true });
     const teller = isSmall ? everyMisfit.compile(schema) : validate;
     if (isSmall) teller(value);
     throw misfit(teller, names);
