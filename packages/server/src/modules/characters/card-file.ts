@@ -25,7 +25,7 @@ const COMPARED_BYTES_MAX = 1024 ** 2;
 export interface ReadFile {
   readonly card: Card;
   /** The picture alone: nothing in it tells of the card. */
-  readonly picture: { readonly png: Png; readonly bytes: Uint8Array } | null;
+  readonly picture: Png | null;
   readonly report: ImportReport;
 }
 
@@ -50,10 +50,9 @@ export function readCardFile({ file, type }: SentFile): ReadFile {
 function readPicture(file: Uint8Array): ReadFile {
   const png = readPng(file);
   const { card, format, warnings } = cardIn(png);
-  const shown = pictureChunks(png.chunks);
   return {
     card,
-    picture: { png: { ...png, chunks: shown }, bytes: writePng(shown) },
+    picture: { ...png, chunks: pictureChunks(png.chunks) },
     report: { format, warnings: [...warnings, ...warningsOf(png)] },
   };
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../kit/ids.ts";
+import { readCardImport } from "./card-picture.ts";
 import { caller, openCharacters, problemOf } from "./characters.fixture.ts";
 import { createCharacters } from "./characters.ts";
 
@@ -203,6 +204,7 @@ test("a read that was under way during a change does not bring the old version b
     sql: { ...world.sql, read: slowRead },
     blobs: world.blobs,
     clock: world.clock,
+    readFile: readCardImport,
   });
   const before = characters.forTurn(id);
   await new Promise(setImmediate);

@@ -9,7 +9,8 @@ import type { Limits } from "../../kit/limits.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
 import { changeCard, fieldsOf, readCard } from "./card.ts";
-import { readCardFile, writeCardJson, writeCardPng } from "./card-file.ts";
+import { writeCardJson, writeCardPng } from "./card-file.ts";
+import type { CardReader } from "./card-reader.ts";
 import {
   type Cached,
   type ExportedCharacter,
@@ -66,17 +67,20 @@ export interface Characters extends Api<typeof characters> {
 
 /**
  * Characters: their cards in versions, who may see and change them, and ours.
+ * @param options.readFile reads a card file without blocking the event loop
  * @param options.importLimit counts files by user; without it they are not limited
  */
 export function createCharacters({
   sql,
   blobs,
   clock,
+  readFile,
   importLimit,
 }: {
   sql: Sql;
   blobs: Blobs;
   clock: Clock;
+  readFile: CardReader["read"];
   importLimit?: Limits;
 }): Characters {
   const pictures = createPictures({ sql, blobs, clock });
@@ -157,14 +161,10 @@ export function createCharacters({
       const taken = await importLimit?.take(context.principal.userId);
       if (taken) context.showLimit(taken.state);
       if (taken?.ok === false) throw taken.problem;
-      const { card, picture, report } = readCardFile(sent);
-      const { avatar, warnings } = await pictures.keep(picture);
+      const { card, picture, report } = await readFile(sent);
+      const avatar = await pictures.keep(picture);
       failpoint("k19");
-      const stored = await insertOnce({ card, avatar }, context);
-      return {
-        character: toCharacter(stored),
-        report: { ...report, warnings: [...report.warnings, ...warnings] },
-      };
+      return { character: toCharacter(await insertOnce({ card, avatar }, context)), report };
     },
 
     async export({ character_id, format = "json" }, context) {

@@ -1,13 +1,9 @@
 import type { FileAnswer } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
-import { type PngChunk, PngError, writePng } from "../../kit/png/chunks.ts";
-import { withoutHiddenBytes } from "../../kit/png/packed-rows.ts";
-import { shrinkPng } from "../../kit/png/shrink.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
-import type { ReadFile } from "./card-file.ts";
-import type { Warning } from "./card-import.ts";
+import type { CardPicture } from "./card-picture.ts";
 import { avatarTag } from "./character-views.ts";
 import {
   type Avatar,
@@ -16,8 +12,6 @@ import {
 } from "./characters.repository.ts";
 import { drawPortrait, placeholderFor, portraitOf } from "./portraits/portraits.ts";
 
-/** The longer side of a small picture: what a gallery shows on a screen of twice the density. */
-const THUMB_SIDE_MAX = 384;
 /** An import stores its pictures first and its row after; none takes longer. */
 const GRACE_MS = 3_600_000;
 const SWEPT_TOGETHER = 500;
@@ -27,20 +21,11 @@ const FRESH_S = 86_400;
 /** The pictures of characters: kept as blobs, or drawn where they are ours. */
 export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; clock: Clock }) {
   return {
-    /** Stores an imported picture, large and small; one that cannot be shown is left out with a warning. */
-    async keep(picture: ReadFile["picture"]): Promise<{ avatar: Avatar | null; warnings: Warning[] }> {
-      if (!picture) return { avatar: null, warnings: [] };
-      let chunks: PngChunk[];
-      let small: Uint8Array | null;
-      try {
-        chunks = await withoutHiddenBytes(picture.png);
-        small = await shrinkPng(picture.png, THUMB_SIDE_MAX);
-      } catch (error) {
-        if (!(error instanceof PngError)) throw error;
-        return { avatar: null, warnings: [{ code: "picture_not_kept", path: "", message: error.message }] };
-      }
-      const thumb = small && (await blobs.put(small));
-      return { avatar: { picture: await blobs.put(writePng(chunks)), thumb }, warnings: [] };
+    /** Stores an imported picture, large and small. */
+    async keep(picture: CardPicture | null): Promise<Avatar | null> {
+      if (!picture) return null;
+      const thumb = picture.small && (await blobs.put(picture.small));
+      return { picture: await blobs.put(picture.whole), thumb };
     },
 
     /** @throws `not_found` where the character has no picture */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hasNulOrLoneSurrogate, stripControl } from "../../../kit/text.ts";
+import { readCardImport } from "../card-picture.ts";
 import { caller, openCharacters, problemOf } from "../characters.fixture.ts";
 import { starters } from "./index.ts";
 
@@ -62,6 +63,7 @@ test("a start with nothing new writes nothing", async () => {
     sql: { ...world.sql, write },
     blobs: world.blobs,
     clock: world.clock,
+    readFile: readCardImport,
   }).seedStarters();
   expect(writes).toBe(0);
 });
