@@ -30,8 +30,8 @@ export interface ReadFile {
 }
 
 /**
- * Reads a card file: JSON, or a PNG with the card in a text chunk. Throws `invalid_card` with one
- * sentence for people.
+ * Reads a card file: JSON, or a PNG with the card in a text chunk, which is written over. Throws
+ * `invalid_card` with one sentence for people.
  */
 export function readCardFile({ file, type }: SentFile): ReadFile {
   if (type !== "image/png") {
@@ -64,10 +64,9 @@ function cardIn({ chunks }: Png): ReadCard {
   const chosen = v3 ?? v2;
   if (!chosen)
     throw refuse("The picture holds no character card; perhaps the program that saved it took it out.");
+  const other = v3 && v2 && !isSameText(v3, v2) ? v2 : null;
   const read = interpretCard(parseCardJson(jsonIn(chosen, TEXT_BYTES_MAX)));
-  return v3 && v2 && !isSameText(v3, v2)
-    ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, v2)] }
-    : read;
+  return other ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, other)] } : read;
 }
 
 function isSameText(a: PngChunk, b: PngChunk): boolean {
@@ -75,7 +74,7 @@ function isSameText(a: PngChunk, b: PngChunk): boolean {
   return a.type === b.type && Buffer.compare(behindKeyword(a), behindKeyword(b)) === 0;
 }
 
-/** Base64 as the specifications have it, or bare JSON as some programs write it. */
+/** Base64 as the specifications have it, or bare JSON as some programs write it. The chunk is used up. */
 function jsonIn(chunk: PngChunk, bytesMax: number): Uint8Array {
   const text = textOf(chunk, bytesMax);
   if (text[0] === 0x7b) return text;
@@ -114,6 +113,10 @@ function disagreements(card: Card, older: PngChunk): Warning[] {
 function* warningsOf({ chunks, trailingBytes }: Png): Generator<Warning> {
   if (chunks.some((chunk) => keywordOf(chunk)?.startsWith("chara-ext-asset_"))) {
     yield { code: "assets_not_kept", path: "", message: "The files inside the picture were not kept." };
+  }
+  if (chunks.some(({ type }) => type === "acTL")) {
+    const message = "The picture was animated; it is kept as it stands without its animation.";
+    yield { code: "animation_not_kept", path: "", message };
   }
   if (trailingBytes > 0) {
     const message = `${trailingBytes} bytes behind the end of the picture were not kept.`;

@@ -3,9 +3,11 @@ import type { SentFile } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
 import { createThread, startThread, ThreadBusy, ThreadLost } from "../../kit/thread.ts";
-import type { CardImport } from "./card-picture.ts";
+import { type CardImport, readCardImport } from "./card-picture.ts";
 import type { CardAnswer } from "./card-worker.ts";
 
+/** A millisecond at most, and a thread takes longer to start. A picture of any size may unpack to much more. */
+const READ_IN_PLACE_BYTES_MAX = 64 * 1024;
 const WAITING_BYTES_MAX = 64 * 1024 ** 2;
 /** The slowest file takes a quarter of a second on a machine that is not busy. */
 const READING_TIMEOUT_MS = 30_000;
@@ -44,6 +46,9 @@ export function createCardReader({
   });
   return {
     async read({ file, type }) {
+      if (type === "application/json" && file.length <= READ_IN_PLACE_BYTES_MAX) {
+        return readCardImport({ file, type });
+      }
       const given = asOwn(file);
       const job = { message: { file: given, type }, transfer: [given.buffer], bytes: given.length };
       const answer = (await thread.run(job).catch(problemOf)) as CardAnswer;
