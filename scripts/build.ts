@@ -29,7 +29,11 @@ export async function build(dist = join(home, "dist")): Promise<string> {
 async function bundle(dist: string): Promise<string[]> {
   rmSync(dist, { recursive: true, force: true });
   const build = await rolldown({
-    input: { parley: join(home, "src", "main.ts") },
+    input: {
+      parley: join(home, "src", "main.ts"),
+      // Programs of threads, each beside the part that starts it.
+      "parts/card-worker": join(home, "src", "modules", "characters", "card-worker.ts"),
+    },
     platform: "node",
     resolve: { conditionNames: ["parley-source", "node", "import", "default"] },
     // The page's files are read from their package where it lies.

@@ -12,6 +12,7 @@ import type { Log } from "./kit/log.ts";
 import { createMetrics } from "./kit/metrics.ts";
 import { createControl, type Secrets } from "./kit/secrets.ts";
 import { createTokenCalibration, estimateTokens } from "./kit/tokens.ts";
+import { createCardReader } from "./modules/characters/card-reader.ts";
 import { createCharacters } from "./modules/characters/characters.ts";
 import { createConversations } from "./modules/conversations/conversations.ts";
 import { createIdempotency, derivedIds } from "./modules/idempotency/idempotency.ts";
@@ -132,10 +133,12 @@ export async function compose(
     contextTokensMax: config.contextTokensMax,
     onChange: (provider) => log.info("another model provider is in use", { provider }),
   });
+  const cardReader = createCardReader({ clock });
   const characters = createCharacters({
     sql,
     blobs,
     clock,
+    files: cardReader,
     importLimit: createLimits({
       kv,
       clock,
@@ -404,6 +407,7 @@ export async function compose(
       models.stop();
       health.stop();
       users.close();
+      await cardReader.close();
       await pubsub.close();
       await kv.close();
       await store.close();

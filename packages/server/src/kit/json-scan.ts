@@ -13,13 +13,15 @@ export interface JsonScan {
 interface JsonFindings extends JsonScan {
   /** Whether every text, list and object is closed; false too where the scan stopped early. */
   readonly isClosed: boolean;
-  /** The first few whole numbers that a parser would change, as they are written. */
+  /** The first few whole numbers that a parser would change, as they are written; not looked for beyond the first 10,000 long ones. */
   readonly inexact: readonly string[];
 }
 
 const SLOTS = 1 << 16;
 const HASHED_BYTES = 32;
 const INEXACT_MAX = 10;
+/** Telling whether one is exact takes a microsecond; a file may have hundreds of thousands. */
+const LOOKED_AT_MAX = 10_000;
 /** Shorter whole numbers are exact; longer ones than this are beyond all numbers, and refused as such. */
 const INEXACT_BYTES_MIN = 16;
 const INEXACT_BYTES_MAX = 320;
@@ -37,6 +39,7 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonFindings
   const open: number[] = [];
   let textStart = 0;
   let textEnd = 0;
+  let lookedAt = 0;
   for (let i = 0; i < raw.length; i++) {
     switch (raw[i]) {
       case 0x22:
@@ -72,7 +75,11 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonFindings
       default:
         if (isDigit(raw[i])) {
           const end = endOfNumber(raw, i);
-          if (end - i >= INEXACT_BYTES_MIN && scan.inexact.length < INEXACT_MAX) {
+          if (
+            end - i >= INEXACT_BYTES_MIN &&
+            scan.inexact.length < INEXACT_MAX &&
+            lookedAt++ < LOOKED_AT_MAX
+          ) {
             const written = inexactNumber(raw.subarray(raw[i - 1] === MINUS ? i - 1 : i, end));
             if (written !== null) scan.inexact.push(written);
           }
@@ -88,20 +95,23 @@ export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonFindings
 }
 
 const MINUS = 0x2d;
-/** . + - E e */
-const IN_NUMBERS = new Set([0x2e, 0x2b, MINUS, 0x45, 0x65]);
 const isDigit = (byte: number | undefined) => byte !== undefined && byte >= 0x30 && byte <= 0x39;
+/** . E e */
+const isOfFraction = (byte: number | undefined) => byte === 0x2e || byte === 0x45 || byte === 0x65;
+const isOfNumber = (byte: number | undefined) =>
+  isDigit(byte) || isOfFraction(byte) || byte === MINUS || byte === 0x2b;
 
 /** Where the digits of a number end, with its point and its power. */
 function endOfNumber(raw: Uint8Array, start: number): number {
   let i = start;
-  while (isDigit(raw[i]) || IN_NUMBERS.has(raw[i] as number)) i++;
+  while (isOfNumber(raw[i])) i++;
   return i;
 }
 
 /** A whole number that JavaScript has no number for, as it is written; else null. */
 function inexactNumber(raw: Uint8Array): string | null {
-  if (raw.length > INEXACT_BYTES_MAX) return null;
+  // Most long numbers are fractions: told by a glance, where a text of them would cost.
+  if (raw.length > INEXACT_BYTES_MAX || raw.some(isOfFraction)) return null;
   const written = String.fromCharCode(...raw);
   const value = Number(written);
   const isWhole = /^-?\d+$/.test(written) && Number.isFinite(value);

@@ -2,8 +2,10 @@
  * Card files in many carriers and many states of damage, made by this script so that none has to be
  * stored. Each says what an import must make of it.
  */
+import { randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import { base64, type Carrier, cardPng, chunk, header, picture, pngOf, rows, text } from "./make-png.ts";
+import { v1, v2, v3 } from "./samples.ts";
 
 export interface CorpusFile {
   readonly name: string;
@@ -28,72 +30,6 @@ interface Refused {
 
 const MIB = 1024 * 1024;
 
-const v1 = {
-  name: "Mira Ƶ",
-  description: "Keeps bees. 🐝",
-  personality: "calm",
-  scenario: "A garden.",
-  first_mes: "Hello, {{user}}.",
-  mes_example: "<START>\n{{user}}: Hi\n{{char}}: Hm.",
-};
-const v2 = {
-  spec: "chara_card_v2",
-  spec_version: "2.0",
-  name: v1.name,
-  create_date: "2023-11-1",
-  data: {
-    ...v1,
-    creator_notes: "For people.",
-    system_prompt: "Be {{char}}. {{original}}",
-    post_history_instructions: "Stay brief.",
-    alternate_greetings: ["You again.", ""],
-    tags: ["bees", "Slow"],
-    creator: "someone",
-    character_version: "1.1",
-    extensions: {
-      talkativeness: "0.5",
-      depth_prompt: { depth: 4, prompt: "", role: "system" },
-      x: [null, 1.5],
-    },
-    pronouns: "she/her",
-    character_book: {
-      name: "Garden",
-      extensions: { own: true },
-      recursive_scanning: false,
-      entries: [
-        {
-          keys: ["hive", "Bee"],
-          content: "There are eleven hives.",
-          extensions: { position: 4, depth: 2, probability: 100 },
-          enabled: true,
-          insertion_order: 100,
-          own_field: { deep: [[]] },
-        },
-      ],
-    },
-  },
-};
-const v3 = {
-  ...v2,
-  spec: "chara_card_v3",
-  spec_version: "3.0",
-  data: {
-    ...v2.data,
-    nickname: "Mi",
-    assets: [{ type: "icon", uri: "ccdefault:", name: "main", ext: "png" }],
-    creator_notes_multilingual: { de: "Für Leute." },
-    source: ["https://example.org/mira"],
-    group_only_greetings: ["All of you!"],
-    creation_date: 1_700_000_000,
-    modification_date: 1_700_000_001,
-    character_book: {
-      ...v2.data.character_book,
-      entries: [
-        { ...v2.data.character_book.entries[0], content: "@@depth 3\nOld hives.", use_regex: false, id: "a" },
-      ],
-    },
-  },
-};
 const asV2 = { ...v1, spec: undefined };
 
 const json = (name: string, make: () => string | Buffer, expected: CorpusFile["expected"]): CorpusFile => ({
@@ -199,6 +135,20 @@ function* oddPictures(): Generator<CorpusFile> {
       chunk("IEND"),
     );
   yield png("interlaced", interlaced, taken("chara_card_v2", v2));
+  const frame = Buffer.alloc(26);
+  frame.writeUInt32BE(8, 4);
+  frame.writeUInt32BE(8, 8);
+  const animated = () =>
+    pngOf(
+      header(8, 8),
+      chunk("acTL", Buffer.from([0, 0, 0, 1, 0, 0, 0, 0])),
+      text("tEXt", "chara", base64(v2)),
+      rows(8, 8),
+      chunk("fcTL", frame),
+      chunk("fdAT", Buffer.concat([Buffer.from([0, 0, 0, 1]), Buffer.from("hidden and no frame")])),
+      chunk("IEND"),
+    );
+  yield png("animated", animated, taken("chara_card_v2", v2, ["animation_not_kept"]));
   const unreadable = (...rest: Buffer[]) =>
     pngOf(header(40, 60), text("tEXt", "chara", base64(v2)), ...rest, chunk("IEND"));
   const notKept = taken("chara_card_v2", v2, ["picture_not_kept"]);
@@ -373,6 +323,33 @@ function* badJson(): Generator<CorpusFile> {
       /name/,
     ],
     [
+      "16 MiB of texts that are wide themselves",
+      () => `{"name":" ","description":"","y":[${`"Ƶ${"x".repeat(57)}",`.repeat(249_000)}0]}`,
+      /name/,
+    ],
+    [
+      "16 MiB of wide texts with escapes, 97 deep",
+      () =>
+        `{"name":" ","description":"","y":${"[".repeat(96)}${`"Ƶ\\n${"x".repeat(3_900_000)}",`.repeat(4)}0${"]".repeat(96)}}`,
+      /name/,
+    ],
+    [
+      "14 MiB of small objects",
+      () =>
+        `{"name":" ","description":"","y":[${`{"aaaaaaaaaaaaaa":"Ƶ${"x".repeat(97)}"},`.repeat(124_000)}0]}`,
+      /name/,
+    ],
+    [
+      "5 MiB of long numbers",
+      () => `{"name":" ","description":"","y":[${"1.2345678901234567e300,".repeat(249_000)}0]}`,
+      /name/,
+    ],
+    [
+      "5 MiB of long whole numbers",
+      () => `{"name":" ","description":"","y":[${"100000000000000000000,".repeat(249_000)}0]}`,
+      /name/,
+    ],
+    [
       "16 MiB of names",
       () =>
         `{"name":" ","description":"Ƶ","y":{${Array.from({ length: 240_000 }, (_, i) => `"${String(i).padEnd(60, "x")}":0`).join(",")}}}`,
@@ -479,6 +456,16 @@ function* badTexts(): Generator<CorpusFile> {
   }
   yield inside("11 MiB of base64, cut short", "tEXt", () =>
     Buffer.from(`{"name":"${"Ƶ".repeat(4 * MIB)}`).toString("base64"),
+  );
+  yield inside(
+    "20 MiB of packed base64 of wide texts, blank name",
+    "zTXt",
+    () => {
+      // Random letters, so that it is not refused as too dense.
+      const texts = Array.from({ length: 4 }, () => `"Ƶ${randomBytes(1.9 * MIB).toString("hex")}"`);
+      return Buffer.from(`{"name":" ","description":"","y":[${texts.join(",")}]}`).toString("base64");
+    },
+    /name/,
   );
   const packed = (data: string | Buffer) => () =>
     picture(chunk("zTXt", Buffer.concat([Buffer.from("chara\0"), Buffer.from(data as string)])));

@@ -110,30 +110,28 @@ export function writePng(chunks: readonly PngChunk[]): Uint8Array {
 }
 
 /**
- * What is needed to show a picture as it was meant, animated ones too, with the bytes that each has at
- * most; texts and the like are not, and nothing that hides behind such a name.
+ * What is needed to show a picture that stands still, with the bytes that each has at most; texts and the
+ * like are not, and nothing that hides behind such a name. The frames of an animation (APNG) are not either:
+ * all viewers show the picture without them, and what is packed in them nobody has looked at.
  */
 const SHOWN_BYTES: Readonly<Record<string, number>> = {
-  ...{
-    IHDR: 13,
-    PLTE: 768,
-    IDAT: Infinity,
-    tRNS: 256,
-    gAMA: 4,
-    cHRM: 32,
-    sRGB: 1,
-    cICP: 4,
-    sBIT: 4,
-    pHYs: 9,
-  },
-  ...{ acTL: 8, fcTL: 26, fdAT: Infinity, IEND: 0 },
+  IHDR: 13,
+  PLTE: 768,
+  IDAT: Infinity,
+  tRNS: 256,
+  gAMA: 4,
+  cHRM: 32,
+  sRGB: 1,
+  cICP: 4,
+  sBIT: 4,
+  pHYs: 9,
+  IEND: 0,
 };
-const REPEATED = new Set(["IDAT", "fcTL", "fdAT"]);
 
 export function pictureChunks(chunks: readonly PngChunk[]): PngChunk[] {
   const seen = new Set<string>();
   const shown = chunks.filter(({ type, data }) => {
-    const isShown = data.length <= (SHOWN_BYTES[type] ?? -1) && (REPEATED.has(type) || !seen.has(type));
+    const isShown = data.length <= (SHOWN_BYTES[type] ?? -1) && (type === "IDAT" || !seen.has(type));
     if (isShown) seen.add(type);
     return isShown && type !== "IEND";
   });

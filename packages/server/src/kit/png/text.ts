@@ -36,8 +36,10 @@ export function textOf({ type, data }: PngChunk, bytesMax: number): Uint8Array {
 function unpack(packed: Uint8Array, method: number | undefined, bytesMax: number): Uint8Array {
   if (method !== 0) throw new PngError("A text in the picture is packed in a way that PNG does not have.");
   const honestMax = Math.max(UNPACKED_FREE_BYTES, UNPACKED_TIMES_MAX * packed.length);
+  const outputMax = Math.min(bytesMax, honestMax);
   try {
-    return inflateSync(packed, { maxOutputLength: Math.min(bytesMax, honestMax) });
+    // In one piece: several would be copied into one, beside each other for a while.
+    return inflateSync(packed, { maxOutputLength: outputMax, chunkSize: outputMax + 1 });
   } catch (error) {
     if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
       throw bytesMax <= honestMax ? tooLong(bytesMax) : tooDense();

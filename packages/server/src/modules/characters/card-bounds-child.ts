@@ -5,13 +5,14 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { shrinkPng } from "../../kit/png/shrink.ts";
-import { readCardFile } from "./card-file.ts";
+import { systemClock } from "../../kit/clock.ts";
+import { createCardReader } from "./card-reader.ts";
+
+const reader = createCardReader({ clock: systemClock });
 
 async function outcomeOf(file: Uint8Array, type: string): Promise<string> {
   try {
-    const { picture } = readCardFile({ file, type });
-    if (picture) await shrinkPng(picture.png, 384);
+    await reader.readCard({ file, type });
     return "taken";
   } catch (error) {
     if (error instanceof Problem) return error.detail;

@@ -25,13 +25,13 @@ const COMPARED_BYTES_MAX = 1024 ** 2;
 export interface ReadFile {
   readonly card: Card;
   /** The picture alone: nothing in it tells of the card. */
-  readonly picture: { readonly png: Png; readonly bytes: Uint8Array } | null;
+  readonly picture: Png | null;
   readonly report: ImportReport;
 }
 
 /**
- * Reads a card file: JSON, or a PNG with the card in a text chunk. Throws `invalid_card` with one
- * sentence for people.
+ * Reads a card file: JSON, or a PNG with the card in a text chunk, which is written over. Throws
+ * `invalid_card` with one sentence for people.
  */
 export function readCardFile({ file, type }: SentFile): ReadFile {
   if (type !== "image/png") {
@@ -50,10 +50,9 @@ export function readCardFile({ file, type }: SentFile): ReadFile {
 function readPicture(file: Uint8Array): ReadFile {
   const png = readPng(file);
   const { card, format, warnings } = cardIn(png);
-  const shown = pictureChunks(png.chunks);
   return {
     card,
-    picture: { png: { ...png, chunks: shown }, bytes: writePng(shown) },
+    picture: { ...png, chunks: pictureChunks(png.chunks) },
     report: { format, warnings: [...warnings, ...warningsOf(png)] },
   };
 }
@@ -65,10 +64,9 @@ function cardIn({ chunks }: Png): ReadCard {
   const chosen = v3 ?? v2;
   if (!chosen)
     throw refuse("The picture holds no character card; perhaps the program that saved it took it out.");
+  const other = v3 && v2 && !isSameText(v3, v2) ? v2 : null;
   const read = interpretCard(parseCardJson(jsonIn(chosen, TEXT_BYTES_MAX)));
-  return v3 && v2 && !isSameText(v3, v2)
-    ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, v2)] }
-    : read;
+  return other ? { ...read, warnings: [...read.warnings, ...disagreements(read.card, other)] } : read;
 }
 
 function isSameText(a: PngChunk, b: PngChunk): boolean {
@@ -76,7 +74,7 @@ function isSameText(a: PngChunk, b: PngChunk): boolean {
   return a.type === b.type && Buffer.compare(behindKeyword(a), behindKeyword(b)) === 0;
 }
 
-/** Base64 as the specifications have it, or bare JSON as some programs write it. */
+/** Base64 as the specifications have it, or bare JSON as some programs write it. The chunk is used up. */
 function jsonIn(chunk: PngChunk, bytesMax: number): Uint8Array {
   const text = textOf(chunk, bytesMax);
   if (text[0] === 0x7b) return text;
@@ -116,24 +114,15 @@ function* warningsOf({ chunks, trailingBytes }: Png): Generator<Warning> {
   if (chunks.some((chunk) => keywordOf(chunk)?.startsWith("chara-ext-asset_"))) {
     yield { code: "assets_not_kept", path: "", message: "The files inside the picture were not kept." };
   }
+  if (chunks.some(({ type }) => type === "acTL")) {
+    const message = "The picture was animated; it is kept as it stands without its animation.";
+    yield { code: "animation_not_kept", path: "", message };
+  }
   if (trailingBytes > 0) {
     const message = `${trailingBytes} bytes behind the end of the picture were not kept.`;
     yield { code: "trailing_data", path: "", message };
   }
 }
-
-/** Reads a picture that is to be shown, whether or not a card is in it. Throws `validation_failed`. */
-export function readPictureFile(file: Uint8Array): Png {
-  try {
-    const png = readPng(file);
-    return { ...png, chunks: pictureChunks(png.chunks) };
-  } catch (error) {
-    throw error instanceof PngError ? notShown(error) : error;
-  }
-}
-
-/** The problem of a picture that cannot be shown, in the words of what was found. */
-export const notShown = (error: PngError): Problem => new Problem("validation_failed", error.message);
 
 /** A card as a JSON file. */
 export const writeCardJson = (card: Card): Uint8Array => Buffer.from(JSON.stringify(fileOf(card), null, 2));

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { scanJson } from "../../kit/json-scan.ts";
+import { parseJson } from "../../kit/parse-json.ts";
 import { firstUnsafe } from "./json-safety.ts";
 
 /** Deeper nesting is no card. */
@@ -33,7 +34,7 @@ export function parseCardJson(bytes: Uint8Array): CardJson {
   if (parts > PARTS_MAX) throw refuse(`The card has more than ${PARTS_MAX} fields and items.`);
   if (names > NAMES_MAX) throw refuse(`The card has more than ${NAMES_MAX} different names of fields.`);
   if (longest > TEXT_BYTES_MAX) throw refuse(`A text in the card is longer than ${TEXT_BYTES_MAX} bytes.`);
-  // Before a string is made of it: of a large one that costs four times its bytes.
+  // Before anything is made of it.
   if (!isClosed) throw notJson();
   const value = parse(raw);
   const unsafe = firstUnsafe(value);
@@ -43,7 +44,7 @@ export function parseCardJson(bytes: Uint8Array): CardJson {
 
 function parse(raw: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("utf8"));
+    return parseJson(raw);
   } catch (error) {
     throw notJson(error);
   }

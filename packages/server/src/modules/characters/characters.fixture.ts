@@ -7,7 +7,11 @@ import { manualClock } from "../../kit/clock.ts";
 import { newId } from "../../kit/ids.ts";
 import { createFileBlobs } from "../../ports/blobs/file.ts";
 import { createSqliteSql } from "../../ports/sql/sqlite.ts";
+import { readCardImport, readPicture } from "./card-picture.ts";
 import { createCharacters } from "./characters.ts";
+
+/** For tests: reads files without a thread. */
+export const filesInPlace = { readCard: readCardImport, readPicture };
 
 /** For tests: characters on a real store in a folder of their own. */
 export async function openCharacters() {
@@ -15,14 +19,14 @@ export async function openCharacters() {
   const clock = manualClock();
   const sql = createSqliteSql({ path: join(folder, "parley.db") });
   const blobs = await createFileBlobs({ folder: join(folder, "blobs"), clock });
-  const characters = createCharacters({ sql, blobs, clock });
+  const characters = createCharacters({ sql, blobs, clock, files: filesInPlace });
   return {
     sql,
     blobs,
     clock,
     characters,
     /** The same store with nothing in memory, as after a start. */
-    again: () => createCharacters({ sql, blobs, clock }),
+    again: () => createCharacters({ sql, blobs, clock, files: filesInPlace }),
     /** Every character a moment later than the one before, so that "newest first" has an order. */
     async make(owner: SignedInContext, fields: Partial<CardChanges> & { name: string }) {
       clock.jump(1_000);

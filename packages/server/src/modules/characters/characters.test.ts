@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../kit/ids.ts";
-import { caller, openCharacters, problemOf } from "./characters.fixture.ts";
+import { caller, filesInPlace, openCharacters, problemOf } from "./characters.fixture.ts";
 import { createCharacters } from "./characters.ts";
 
 let world: Awaited<ReturnType<typeof openCharacters>>;
@@ -203,6 +203,7 @@ test("a read that was under way during a change does not bring the old version b
     sql: { ...world.sql, read: slowRead },
     blobs: world.blobs,
     clock: world.clock,
+    files: filesInPlace,
   });
   const before = characters.forTurn(id);
   await new Promise(setImmediate);

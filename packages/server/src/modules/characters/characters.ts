@@ -9,7 +9,8 @@ import type { Limits } from "../../kit/limits.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
 import { changeCard, fieldsOf, readCard } from "./card.ts";
-import { readCardFile, writeCardJson, writeCardPng } from "./card-file.ts";
+import { writeCardJson, writeCardPng } from "./card-file.ts";
+import type { CardReader } from "./card-reader.ts";
 import {
   type Cached,
   type ExportedCharacter,
@@ -67,17 +68,20 @@ export interface Characters extends Api<typeof characters> {
 
 /**
  * Characters: their cards in versions, who may see and change them, and ours.
+ * @param options.files reads what people send without blocking the event loop
  * @param options.importLimit counts files by user; without it they are not limited
  */
 export function createCharacters({
   sql,
   blobs,
   clock,
+  files,
   importLimit,
 }: {
   sql: Sql;
   blobs: Blobs;
   clock: Clock;
+  files: Pick<CardReader, "readCard" | "readPicture">;
   importLimit?: Limits;
 }): Characters {
   const pictures = createPictures({ sql, blobs, clock });
@@ -181,14 +185,10 @@ export function createCharacters({
 
     async import(sent, context) {
       await countFile(context);
-      const { card, picture, report } = readCardFile(sent);
-      const { avatar, warnings } = await pictures.keep(picture);
+      const { card, picture, report } = await files.readCard(sent);
+      const avatar = await pictures.keep(picture);
       failpoint("k19");
-      const stored = await insertOnce({ card, avatar }, context);
-      return {
-        character: toCharacter(stored),
-        report: { ...report, warnings: [...report.warnings, ...warnings] },
-      };
+      return { character: toCharacter(await insertOnce({ card, avatar }, context)), report };
     },
 
     async export({ character_id, format = "json" }, context) {
@@ -211,7 +211,8 @@ export function createCharacters({
     async setAvatar({ character_id, file }, context) {
       await countFile(context);
       await own(sql.read, character_id, context);
-      return changeAvatar(character_id, await pictures.take(file), context);
+      const picture = await files.readPicture(file);
+      return changeAvatar(character_id, await pictures.keep(picture), context);
     },
 
     removeAvatar: ({ character_id }, context) => changeAvatar(character_id, null, context),

@@ -10,7 +10,12 @@ const DEPTH_MAX = 100;
  * become null; a `__proto__` field would change what the object is wherever somebody copies it by
  * assignment. All are refused rather than dropped: nothing of a card is lost in silence.
  */
-export function firstUnsafe(value: unknown, path = "", depth = 0): FieldError | null {
+export function firstUnsafe(value: unknown, path = ""): FieldError | null {
+  // A book has tens of thousands of items; paths are made only where something is wrong.
+  return isSafe(value, 0) ? null : unsafeIn(value, path, 0);
+}
+
+function unsafeIn(value: unknown, path: string, depth: number): FieldError | null {
   if (typeof value === "string") {
     return hasNulOrLoneSurrogate(value)
       ? { path, message: "holds a NUL character or half of a surrogate pair: remove it" }
@@ -24,12 +29,24 @@ export function firstUnsafe(value: unknown, path = "", depth = 0): FieldError | 
   return Array.isArray(value) ? unsafeItem(value, path, depth) : unsafeField(value, path, depth);
 }
 
+/** The same in short. */
+function isSafe(value: unknown, depth: number): boolean {
+  if (typeof value === "string") return !hasNulOrLoneSurrogate(value);
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  if (depth >= DEPTH_MAX) return false;
+  if (Array.isArray(value)) return value.every((item) => isSafe(item, depth + 1));
+  return Object.keys(value).every(
+    (name) =>
+      name !== "__proto__" &&
+      !hasNulOrLoneSurrogate(name) &&
+      isSafe((value as Record<string, unknown>)[name], depth + 1),
+  );
+}
+
 function unsafeItem(items: readonly unknown[], path: string, depth: number): FieldError | null {
   for (let i = 0; i < items.length; i++) {
-    const item = items[i];
-    // Most items are short texts: their paths are made only where something is wrong.
-    if (typeof item === "string" && !hasNulOrLoneSurrogate(item)) continue;
-    const unsafe = firstUnsafe(item, `${path}.${i}`, depth + 1);
+    const unsafe = unsafeIn(items[i], `${path}.${i}`, depth + 1);
     if (unsafe) return unsafe;
   }
   return null;
@@ -46,7 +63,7 @@ function unsafeField(fields: object, path: string, depth: number): FieldError | 
         message: "has a NUL character or half of a surrogate pair in its name: remove it",
       };
     }
-    const unsafe = firstUnsafe(value, `${prefix}${name}`, depth + 1);
+    const unsafe = unsafeIn(value, `${prefix}${name}`, depth + 1);
     if (unsafe) return unsafe;
   }
   return null;

@@ -1,13 +1,9 @@
 import type { FileAnswer } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
-import { type Png, PngError, writePng } from "../../kit/png/chunks.ts";
-import { withoutHiddenBytes } from "../../kit/png/packed-rows.ts";
-import { shrinkPng } from "../../kit/png/shrink.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
-import { notShown, type ReadFile, readPictureFile } from "./card-file.ts";
-import type { Warning } from "./card-import.ts";
+import type { CardPicture } from "./card-picture.ts";
 import { avatarTag } from "./character-views.ts";
 import {
   type Avatar,
@@ -16,8 +12,6 @@ import {
 } from "./characters.repository.ts";
 import { drawPortrait, placeholderFor, portraitOf } from "./portraits/portraits.ts";
 
-/** The longer side of a small picture: what a gallery shows on a screen of twice the density. */
-const THUMB_SIDE_MAX = 384;
 /** An import stores its pictures first and its row after; none takes longer. */
 const GRACE_MS = 3_600_000;
 const SWEPT_TOGETHER = 500;
@@ -27,23 +21,11 @@ const FRESH_S = 86_400;
 /** The pictures of characters: kept as blobs, or drawn where they are ours. */
 export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; clock: Clock }) {
   return {
-    /** Stores an imported picture; one that cannot be shown is left out with a warning. */
-    async keep(picture: ReadFile["picture"]): Promise<{ avatar: Avatar | null; warnings: Warning[] }> {
-      if (!picture) return { avatar: null, warnings: [] };
-      try {
-        return { avatar: await store(picture.png), warnings: [] };
-      } catch (error) {
-        if (!(error instanceof PngError)) throw error;
-        return { avatar: null, warnings: [{ code: "picture_not_kept", path: "", message: error.message }] };
-      }
-    },
-
-    /** @throws `validation_failed` where it cannot be shown */
-    async take(file: Uint8Array): Promise<Avatar> {
-      const png = readPictureFile(file);
-      return store(png).catch((error) => {
-        throw error instanceof PngError ? notShown(error) : error;
-      });
+    /** Stores an imported picture, large and small. */
+    async keep(picture: CardPicture | null): Promise<Avatar | null> {
+      if (!picture) return null;
+      const thumb = picture.small && (await blobs.put(picture.small));
+      return { picture: await blobs.put(picture.whole), thumb };
     },
 
     /** @throws `not_found` where the character has no picture */
@@ -83,14 +65,6 @@ export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; 
       return removed;
     },
   };
-
-  /** Large and small. Nothing is stored of a picture that cannot be shown: that throws a `PngError`. */
-  async function store(png: Png): Promise<Avatar> {
-    const chunks = await withoutHiddenBytes(png);
-    const small = await shrinkPng(png, THUMB_SIDE_MAX);
-    const thumb = small && (await blobs.put(small));
-    return { picture: await blobs.put(writePng(chunks)), thumb };
-  }
 
   async function read({ avatar, id }: StoredCharacter, size: "full" | "thumb"): Promise<Uint8Array> {
     const portrait = portraitOf(id);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hasNulOrLoneSurrogate, stripControl } from "../../../kit/text.ts";
-import { caller, openCharacters, problemOf } from "../characters.fixture.ts";
+import { caller, filesInPlace, openCharacters, problemOf } from "../characters.fixture.ts";
 import { starters } from "./index.ts";
 
 let world: Awaited<ReturnType<typeof openCharacters>>;
@@ -62,6 +62,7 @@ test("a start with nothing new writes nothing", async () => {
     sql: { ...world.sql, write },
     blobs: world.blobs,
     clock: world.clock,
+    files: filesInPlace,
   }).seedStarters();
   expect(writes).toBe(0);
 });
