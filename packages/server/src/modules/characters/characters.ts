@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Api, characters, SignedInContext } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
@@ -25,6 +26,7 @@ import {
   characterRepository as repository,
   type StoredCharacter,
   searchable,
+  textsOf,
 } from "./characters.repository.ts";
 import { readListCursor, writeListCursor } from "./list-cursor.ts";
 import { createPictures, fileName } from "./pictures.ts";
@@ -125,11 +127,13 @@ export function createCharacters({
       updatedAt: at,
       deletedAt: null,
     };
+    const texts = textsOf(card);
+    await nextTurn();
     return sql.write(async (tx) => {
       // The call was made before and its answer was lost in a kill: the id is derived from its key.
       const earlier = await repository.newest(tx, made.id);
       if (earlier?.ownerId === made.ownerId) return earlier;
-      await repository.insert(tx, made);
+      await repository.insert(tx, made, texts);
       return made;
     });
   }
@@ -156,6 +160,7 @@ export function createCharacters({
       return toCharacter(await insertOnce({ card, visibility: input.visibility, avatar: null }, context));
     },
 
+    // Each step of a large card takes a while: between them the loop does what waits.
     async import(sent, context) {
       // Refused files count too: reading them is what costs.
       const taken = await importLimit?.take(context.principal.userId);
@@ -164,7 +169,10 @@ export function createCharacters({
       const { card, picture, report } = await readFile(sent);
       const avatar = await pictures.keep(picture);
       failpoint("k19");
-      return { character: toCharacter(await insertOnce({ card, avatar }, context)), report };
+      await nextTurn();
+      const stored = await insertOnce({ card, avatar }, context);
+      await nextTurn();
+      return { character: toCharacter(stored), report };
     },
 
     async export({ character_id, format = "json" }, context) {
