@@ -214,7 +214,12 @@ export const strings = {
     draftOlder:
       "This is what you had written here and not saved yet. The character was changed since: saving puts this in its place.",
     discard: "Discard it",
-    picture: "A picture comes with a card: one that you import as a PNG brings its own.",
+    picture: "Picture",
+    choosePicture: "Choose a picture",
+    otherPicture: "Choose another",
+    removePicture: "Take it away",
+    pictureChosen: "The picture is chosen; it is saved with the character.",
+    noPicture: "This browser cannot show that file as a picture.",
     macros: "{{user}} stands for who talks with the character, {{char}} for its name.",
     more: "More",
     private: "Only me",

@@ -26,6 +26,21 @@ const card = {
   },
 };
 
+/** An uncompressed picture, black: what no card comes in. */
+function bitmap(width: number, height: number): Buffer {
+  const size = 54 + height * Math.ceil((width * 3) / 4) * 4;
+  const bytes = Buffer.alloc(size);
+  bytes.write("BM");
+  bytes.writeUInt32LE(size, 2);
+  bytes.writeUInt32LE(54, 10);
+  bytes.writeUInt32LE(40, 14);
+  bytes.writeInt32LE(width, 18);
+  bytes.writeInt32LE(height, 22);
+  bytes.writeUInt16LE(1, 26);
+  bytes.writeUInt16LE(24, 28);
+  return bytes;
+}
+
 /** Drops files onto the page, as a person does from a folder. */
 async function drop(page: Page, files: { name: string; type: string; bytes: Buffer }[]): Promise<void> {
   const transfer = await page.evaluateHandle(
@@ -114,16 +129,34 @@ describeInBrowser("what is one's own", () => {
     await page.getByLabel("Name", { exact: true }).fill("Old Bram");
     await page.getByLabel("Description").fill("Keeps the ferry.");
     await page.getByLabel("Tags").fill("river, calm, river");
+    const choose = page.getByLabel("Choose a picture", { exact: true });
+    await choose.setInputFiles({
+      name: "notes.png",
+      mimeType: "image/png",
+      buffer: Buffer.from("no picture"),
+    });
+    await page.getByText("This browser cannot show that file").last().waitFor();
+    await choose.setInputFiles({ name: "photo.bmp", mimeType: "image/bmp", buffer: bitmap(2_000, 100) });
+    await page.getByRole("button", { name: "Choose another" }).waitFor();
     await page.getByRole("button", { name: "Create the character" }).click();
     const sheet = page.getByRole("dialog", { name: "Old Bram", exact: true });
     await sheet.getByText("calm").waitFor();
+    const shown = sheet.locator("img");
+    await shown.waitFor();
+    const size = await shown.evaluate((img) => {
+      const { naturalWidth, naturalHeight } = img as HTMLImageElement;
+      return [naturalWidth, naturalHeight];
+    });
+    expect(size).toEqual([1_024, 51]);
 
     await sheet.getByRole("link", { name: "Edit" }).click();
+    await page.getByRole("button", { name: "Take it away" }).click();
     await page.getByLabel("Greeting", { exact: true }).fill("Mind the gap, {{user}}.");
     await page.getByRole("button", { name: "Add a greeting" }).click();
     await page.getByLabel("Greeting 2", { exact: true }).fill("You again.");
     await page.getByRole("button", { name: "Save" }).click();
     await sheet.getByText("Mind the gap, User.").waitFor();
+    expect(await sheet.locator("img").count()).toBe(0);
     await sheet.getByLabel("Begins with").selectOption("Greeting 2");
     await sheet.getByText("You again.").waitFor();
 

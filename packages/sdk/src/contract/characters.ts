@@ -201,6 +201,26 @@ export const characters = defineRoutes({
     answersFile: ["image/png"],
     answers: { 200: null },
   },
+  setAvatar: {
+    method: "PUT",
+    path: "/api/v2/characters/{character_id}/avatar",
+    summary: "Give a character a picture, or another one",
+    details:
+      "The body is the picture. Only what is shown of it is kept. It belongs to all versions, so it makes none.",
+    access: "characters",
+    fileTypes: ["image/png"],
+    limit: "imports",
+    answers: { 200: Character },
+    problems: ["not_owner"],
+  },
+  removeAvatar: {
+    method: "DELETE",
+    path: "/api/v2/characters/{character_id}/avatar",
+    summary: "Take a character's picture away",
+    access: "characters",
+    answers: { 200: Character },
+    problems: ["not_owner"],
+  },
   remove: {
     method: "DELETE",
     path: "/api/v2/characters/{character_id}",

@@ -12,7 +12,7 @@ export type Access = "public" | "signed_in" | Scope;
  * method takes, so their names must not collide.
  */
 export interface Route {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** As OpenAPI writes it: `/api/v2/characters/{character_id}`. */
   readonly path: string;
   readonly summary: string;

@@ -243,7 +243,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 const statusOf = (code: string | undefined): number =>
   code === "HPE_HEADER_OVERFLOW" ? 431 : code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
 
-const CORS_METHODS = "GET, POST, PATCH, DELETE";
+const CORS_METHODS = "GET, POST, PUT, PATCH, DELETE";
 const CORS_HEADERS =
   "authorization, content-type, idempotency-key, if-match, last-event-id, x-api-key, x-request-id";
 const CORS_EXPOSED = "idempotent-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";

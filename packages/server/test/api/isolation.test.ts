@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Route, type Scope, turnEvents } from "@parley-chat/sdk/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cardPng } from "../cards/make-png.ts";
+import { cardPng, chunk, header, pngOf, rows } from "../cards/make-png.ts";
 import { OWNER_KEY, type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
 import {
@@ -102,10 +102,13 @@ const bodies: Record<string, (ids: Record<string, string>) => object> = {
 const pathOf = (route: Route, ids: Record<string, string>) =>
   route.path.replace(/\{(\w+)\}/, (_, name: string) => ids[name] as string);
 
+const picture = pngOf(header(8, 8), rows(8, 8), chunk("IEND"));
+
 const tryRoute = ({ name, route }: (typeof routes)[number], token: string | undefined, ids = hers) =>
   call(server, route.method, pathOf(route, ids), {
     token,
     ...(bodies[name] && { json: bodies[name](ids) }),
+    ...(name === "characters.setAvatar" && { raw: picture, headers: { "content-type": "image/png" } }),
   });
 
 const holdsNothing = (answer: Answer<unknown>) => {
@@ -119,7 +122,9 @@ const namesHers = (name: string, route: Route) => route.path.includes("{") || na
 
 test("the matrix knows every route that takes a body", () => {
   const withBody = everyRoute().filter(({ route }) => route.body ?? route.fileTypes);
-  expect(Object.keys(bodies).sort()).toEqual(withBody.map(({ name }) => name).sort());
+  expect([...Object.keys(bodies), "characters.setAvatar"].sort()).toEqual(
+    withBody.map(({ name }) => name).sort(),
+  );
 });
 
 describe.each(routes)("$name", ({ name, route }) => {

@@ -10,6 +10,7 @@ import {
 } from "@parley-chat/sdk/contract";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chunk, header, pngOf, rows } from "../cards/make-png.ts";
 import { openSocket } from "../realtime/socket.ts";
 import { OWNER_KEY, type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
@@ -271,6 +272,11 @@ describe("real answers are as the document says", () => {
     const starter = (await ann.client.characters.list()).items.find(({ avatar_url }) => avatar_url !== null);
     await documented("GET", `${at}/avatar`, { params: { character_id: starter?.id as string } });
     await documented("GET", `${at}/avatar`, { params });
+    const raw = pngOf(header(8, 8), rows(8, 8), chunk("IEND"));
+    await documented("PUT", `${at}/avatar`, { params, raw, headers: { "content-type": "image/png" } });
+    await documented("PUT", `${at}/avatar`, { params, json: {} });
+    await documented("GET", `${at}/avatar`, { params });
+    await documented("DELETE", `${at}/avatar`, { params });
     await documented("DELETE", at, { params });
     await documented("GET", at, { params });
   });

@@ -15,6 +15,8 @@ export interface Characters {
   get(id: string): Promise<Character | null>;
   save(character: Character): void;
   remove(id: string): Promise<void>;
+  /** Gives a character a picture (a PNG), takes its own away, or leaves it: resolves with the character then. */
+  setPicture(character: Character, choice: "stays" | "goes" | Blob): Promise<Character>;
   /** Takes in a card file. */
   importCard(file: Blob): Promise<ImportedCard>;
   /** A character as a card file. */
@@ -79,6 +81,13 @@ export function createCharacters({ client }: { client: Client }): Characters {
     async remove(id) {
       await client.characters.remove({ character_id: id });
       list.set((old) => ({ ...old, items: old.items.filter((one) => one.id !== id) }));
+    },
+    async setPicture(character, choice) {
+      const id = { character_id: character.id };
+      if (choice instanceof Blob) return client.characters.setAvatar({ ...id, file: choice });
+      return choice === "goes" && character.avatar_url !== null
+        ? client.characters.removeAvatar(id)
+        : character;
     },
     async importCard(file) {
       const imported = await client.characters.import({ file });

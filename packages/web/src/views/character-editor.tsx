@@ -9,6 +9,7 @@ import { Trouble } from "../ui/trouble.tsx";
 import { useAction } from "../ui/use-action.ts";
 import { useCharacter } from "../ui/use-character.ts";
 import { MenuButton } from "./menu-button.tsx";
+import { type PictureChoice, PictureField } from "./picture-field.tsx";
 import { type CharacterFields, useCharacterDraft } from "./use-character-draft.ts";
 import { usePage } from "./use-page.ts";
 
@@ -76,6 +77,9 @@ function EditorForm(props: {
   const { isBusy, trouble, run } = useAction();
   const form = useRef<HTMLFormElement>(null);
   const [greetings, setGreetings] = useState<readonly string[]>(begin?.alternate_greetings ?? []);
+  const [picture, setPicture] = useState<PictureChoice>("stays");
+  /** What is stored: a second try goes on from there. */
+  const saved = useRef(character);
   const begunGreetings = useRef(greetings);
   const s = strings.editor;
 
@@ -90,15 +94,17 @@ function EditorForm(props: {
     event.preventDefault();
     const fields = fieldsOf(new FormData(event.currentTarget));
     await run(async () => {
-      const saved = character
+      const before = saved.current;
+      saved.current = before
         ? await client.characters.update(
-            { character_id: character.id, ...fields },
-            { ifMatch: `"${character.version}"` },
+            { character_id: before.id, ...fields },
+            { ifMatch: `"${before.version}"` },
           )
         : await client.characters.create(fields);
       draft.drop();
-      characters.save(saved);
-      navigate(paths.character(saved.id));
+      const { id } = saved.current;
+      characters.save(await characters.setPicture(saved.current, picture));
+      navigate(paths.character(id));
     });
   };
   const text = (name: (typeof TEXTS)[number]) => (
@@ -122,7 +128,7 @@ function EditorForm(props: {
         defaultValue={begin?.name}
         autoComplete="off"
       />
-      {!character?.avatar_url && <p className="hint">{s.picture}</p>}
+      <PictureField character={character} choice={picture} onChange={setPicture} />
       <p className="hint">{s.macros}</p>
       {TEXTS.filter((name) => MAIN_TEXTS.has(name)).map(text)}
       <TextField

@@ -1,4 +1,5 @@
 import type { Conversation, Message, TurnEvent } from "@parley-chat/sdk";
+import { createEmphasis } from "./emphasis.ts";
 import { createStyle, forOneLine, forTerminal } from "./plain-text.ts";
 
 /** Who one talks with. */
@@ -38,12 +39,14 @@ interface Outputs {
 /** For a person: who speaks stands before what is said; what is beside it is dim. */
 export function createPersonScreen({ out }: Outputs, isColored: boolean): Screen {
   const style = createStyle(isColored);
+  const emphasis = createEmphasis();
+  const emphasized = (text: string) => (isColored ? emphasis.push(forTerminal(text)) : forTerminal(text));
   /** What of the running reply stands there: nothing, its name, or text. */
   let shown: "nothing" | "name" | "text" = "nothing";
   const nameOf = (partner: Partner) => style.bold(`${forOneLine(partner.name)}: `);
   const notice = (text: string) => out(`${style.dim(forTerminal(text))}\n`);
   const finish = () => {
-    if (shown !== "nothing") out("\n");
+    if (shown !== "nothing") out(`${emphasis.end()}\n`);
     shown = "nothing";
   };
   const complain = ({ detail }: Complaint) => {
@@ -53,7 +56,7 @@ export function createPersonScreen({ out }: Outputs, isColored: boolean): Screen
   const show = (partner: Partner, messages: readonly Message[]) => {
     for (const message of messages) {
       const who = message.role === "user" ? style.cyan("You: ") : nameOf(partner);
-      out(`\n${who}${forTerminal(contentOf(message))}\n`);
+      out(`\n${who}${emphasized(contentOf(message))}${emphasis.end()}\n`);
     }
   };
 
@@ -85,14 +88,16 @@ export function createPersonScreen({ out }: Outputs, isColored: boolean): Screen
           if (shown === "nothing") shown = "name";
           break;
         case "reply.delta":
-          out(forTerminal(event.text));
+          out(emphasized(event.text));
           shown = "text";
           break;
         case "reply.reset":
+          out(emphasis.end());
           if (shown === "text") out(`\n${style.dim("(broken off; it begins again)")}\n${nameOf(partner)}`);
           shown = "name";
           break;
         case "reply.end":
+          out(emphasis.end());
           if (event.finish_reason === "length") out(style.dim(" (cut at the greatest length of a reply)"));
           break;
         case "turn.completed":

@@ -124,6 +124,19 @@ function* warningsOf({ chunks, trailingBytes }: Png): Generator<Warning> {
   }
 }
 
+/** Reads a picture that is to be shown, whether or not a card is in it. Throws `validation_failed`. */
+export function readPictureFile(file: Uint8Array): Png {
+  try {
+    const png = readPng(file);
+    return { ...png, chunks: pictureChunks(png.chunks) };
+  } catch (error) {
+    throw error instanceof PngError ? notShown(error) : error;
+  }
+}
+
+/** The problem of a picture that cannot be shown, in the words of what was found. */
+export const notShown = (error: PngError): Problem => new Problem("validation_failed", error.message);
+
 /** A card as a JSON file. */
 export const writeCardJson = (card: Card): Uint8Array => Buffer.from(JSON.stringify(fileOf(card), null, 2));
 

@@ -37,7 +37,8 @@ export async function readCardImport(sent: SentFile): Promise<CardImport> {
   }
 }
 
-async function prepared(png: Png): Promise<CardPicture> {
+/** A picture as it is stored, large and small. Throws `PngError` where it cannot be shown. */
+export async function prepared(png: Png): Promise<CardPicture> {
   const chunks = await withoutHiddenBytes(png);
   const small = await shrinkPng(png, THUMB_SIDE_MAX);
   return { whole: writePng(chunks), small };

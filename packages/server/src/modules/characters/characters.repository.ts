@@ -56,7 +56,7 @@ export const textsOf = ({ data, envelope }: Card): CardTexts => ({
   envelope: JSON.stringify(envelope),
 });
 
-type Db = Kysely<Tables>;
+export type Db = Kysely<Tables>;
 
 /** A row of both tables, as `joined` selects it. */
 interface Row {
@@ -146,6 +146,15 @@ export const characterRepository = {
   async addVersion(tx: Db, character: StoredCharacter): Promise<void> {
     await tx.updateTable("characters").set(row(character)).where("id", "=", character.id).execute();
     await insertVersion(tx, character, textsOf(character.card));
+  },
+
+  /** What shows the character, in all its versions. */
+  async setAvatar(tx: Db, id: string, avatar: Avatar | null): Promise<void> {
+    await tx
+      .updateTable("characters")
+      .set({ avatar: avatar?.picture ?? null, avatar_thumb: avatar?.thumb ?? null })
+      .where("id", "=", id)
+      .execute();
   },
 
   async markDeleted(tx: Db, id: string, ownerId: string, at: number): Promise<void> {

@@ -23,6 +23,7 @@ import {
 } from "./character-views.ts";
 import {
   type Avatar,
+  type Db,
   characterRepository as repository,
   type StoredCharacter,
   searchable,
@@ -146,6 +147,32 @@ export function createCharacters({
     return stored;
   }
 
+  /** Throws `not_found` or `not_owner` unless the caller may change it. */
+  async function own(db: Db, id: string, { principal }: SignedInContext): Promise<StoredCharacter> {
+    const current = isId(id) ? await repository.visible(db, id, principal.userId) : null;
+    if (!current) throw missing();
+    if (current.ownerId !== principal.userId) throw notOwner();
+    return current;
+  }
+
+  /** Refused files count too: reading them is what costs. */
+  async function countFile(context: SignedInContext): Promise<void> {
+    const taken = await importLimit?.take(context.principal.userId);
+    if (taken) context.showLimit(taken.state);
+    if (taken?.ok === false) throw taken.problem;
+  }
+
+  async function changeAvatar(id: string, avatar: Avatar | null, context: SignedInContext) {
+    failpoint("k19");
+    const kept = await sql.write(async (tx) => {
+      const current = await own(tx, id, context);
+      await repository.setAvatar(tx, id, avatar);
+      return { ...current, avatar };
+    });
+    forget(id);
+    return toCharacter(kept);
+  }
+
   /** Oldest first, each read when it is asked for: together they can be larger than memory. */
   async function* exportedVersions(id: string, newest: number) {
     for (let version = 1; version <= newest; version++) {
@@ -162,10 +189,7 @@ export function createCharacters({
 
     // Each step of a large card takes a while: between them the loop does what waits.
     async import(sent, context) {
-      // Refused files count too: reading them is what costs.
-      const taken = await importLimit?.take(context.principal.userId);
-      if (taken) context.showLimit(taken.state);
-      if (taken?.ok === false) throw taken.problem;
+      await countFile(context);
       const { card, picture, report } = await readFile(sent);
       const avatar = await pictures.keep(picture);
       failpoint("k19");
@@ -192,6 +216,14 @@ export function createCharacters({
       return pictures.answer(await visible(character_id, context), size, v);
     },
 
+    async setAvatar({ character_id, file }, context) {
+      await countFile(context);
+      await own(sql.read, character_id, context);
+      return changeAvatar(character_id, await pictures.take(file), context);
+    },
+
+    removeAvatar: ({ character_id }, context) => changeAvatar(character_id, null, context),
+
     async list({ q, tag, cursor, limit }, context) {
       const { items, hasMore } = await repository.list(sql, {
         userId: context.principal.userId,
@@ -212,11 +244,8 @@ export function createCharacters({
     },
 
     async update({ character_id, visibility, ...fields }, context) {
-      const { userId } = context.principal;
       const kept = await sql.write(async (tx) => {
-        const current = isId(character_id) ? await repository.visible(tx, character_id, userId) : null;
-        if (!current) throw missing();
-        if (current.ownerId !== userId) throw notOwner();
+        const current = await own(tx, character_id, context);
         checkVersion(context.ifMatch, current.version);
         const card = changeCard(current.card, fields);
         const nextVisibility = visibility ?? current.visibility;
@@ -287,12 +316,7 @@ export function createCharacters({
   };
 }
 
-async function seed(
-  tx: Parameters<typeof repository.newest>[0],
-  id: string,
-  card: StoredCharacter["card"],
-  at: number,
-): Promise<void> {
+async function seed(tx: Db, id: string, card: StoredCharacter["card"], at: number): Promise<void> {
   const current = await repository.newest(tx, id);
   if (!current) {
     const made = {

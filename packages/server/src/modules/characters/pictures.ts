@@ -1,9 +1,11 @@
 import type { FileAnswer } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
+import { PngError } from "../../kit/png/chunks.ts";
 import type { Blobs } from "../../ports/blobs/blobs.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
-import type { CardPicture } from "./card-picture.ts";
+import { notShown, readPictureFile } from "./card-file.ts";
+import { type CardPicture, prepared } from "./card-picture.ts";
 import { avatarTag } from "./character-views.ts";
 import {
   type Avatar,
@@ -23,9 +25,16 @@ export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; 
   return {
     /** Stores an imported picture, large and small. */
     async keep(picture: CardPicture | null): Promise<Avatar | null> {
-      if (!picture) return null;
-      const thumb = picture.small && (await blobs.put(picture.small));
-      return { picture: await blobs.put(picture.whole), thumb };
+      return picture && store(picture);
+    },
+
+    /** @throws `validation_failed` where it cannot be shown */
+    async take(file: Uint8Array): Promise<Avatar> {
+      const png = readPictureFile(file);
+      const picture = await prepared(png).catch((error) => {
+        throw error instanceof PngError ? notShown(error) : error;
+      });
+      return store(picture);
     },
 
     /** @throws `not_found` where the character has no picture */
@@ -65,6 +74,11 @@ export function createPictures({ sql, blobs, clock }: { sql: Sql; blobs: Blobs; 
       return removed;
     },
   };
+
+  async function store({ whole, small }: CardPicture): Promise<Avatar> {
+    const thumb = small && (await blobs.put(small));
+    return { picture: await blobs.put(whole), thumb };
+  }
 
   async function read({ avatar, id }: StoredCharacter, size: "full" | "thumb"): Promise<Uint8Array> {
     const portrait = portraitOf(id);
