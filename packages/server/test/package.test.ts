@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { cardPng } from "./cards/make-png.ts";
 
 /**
  * What a stranger gets: the packed packages, installed into an empty folder, under whichever Node and npm
@@ -119,6 +120,14 @@ async function start(command: string, args: string[]) {
   }
   return { child, stdout: printed.stdout, exited };
 }
+
+test("a card in a picture is read by a thread, which finds its program in the package", () => {
+  writeFileSync(join(folder, "mira.png"), cardPng({ name: "Mira", description: "" }));
+  const env = { ...machineEnv, PARLEY_DATA_DIR: join(folder, "cards") };
+  const imported = spawnSync(parley(), ["import", "mira.png"], { cwd: folder, env, encoding: "utf8" });
+  expect(imported.stdout).toBe("imported  mira.png: Mira (V1)\n");
+  expect(imported.status).toBe(0);
+});
 
 test("parley start serves the page; what it prints into a pipe names the way in and holds no code", async () => {
   const { child, stdout, exited } = await start(parley(), ["start"]);

@@ -45,6 +45,17 @@ export interface ListQuery {
   readonly limit: number;
 }
 
+/** A card as its columns hold it. */
+export interface CardTexts {
+  readonly card: string;
+  readonly envelope: string;
+}
+
+export const textsOf = ({ data, envelope }: Card): CardTexts => ({
+  card: JSON.stringify(data),
+  envelope: JSON.stringify(envelope),
+});
+
 export type Db = Kysely<Tables>;
 
 /** A row of both tables, as `joined` selects it. */
@@ -112,7 +123,8 @@ export const characterRepository = {
     return row ? stored(row) : null;
   },
 
-  async insert(tx: Db, character: StoredCharacter): Promise<void> {
+  /** @param texts those of its card, where they were made before: of a large one that takes a while */
+  async insert(tx: Db, character: StoredCharacter, texts = textsOf(character.card)): Promise<void> {
     const { id, ownerId, createdAt, avatar } = character;
     await tx
       .insertInto("characters")
@@ -127,13 +139,13 @@ export const characterRepository = {
         ...row(character),
       })
       .execute();
-    await insertVersion(tx, character);
+    await insertVersion(tx, character, texts);
   },
 
   /** Stores `character` as the newest version of itself. */
   async addVersion(tx: Db, character: StoredCharacter): Promise<void> {
     await tx.updateTable("characters").set(row(character)).where("id", "=", character.id).execute();
-    await insertVersion(tx, character);
+    await insertVersion(tx, character, textsOf(character.card));
   },
 
   /** What shows the character, in all its versions. */
@@ -305,7 +317,8 @@ export const searchable = (part: string): string => part.normalize("NFC").toLowe
 
 async function insertVersion(
   tx: Db,
-  { id, version, visibility, card, updatedAt }: StoredCharacter,
+  { id, version, visibility, updatedAt }: StoredCharacter,
+  texts: CardTexts,
 ): Promise<void> {
   await tx
     .insertInto("character_versions")
@@ -313,8 +326,7 @@ async function insertVersion(
       character_id: id,
       version,
       visibility,
-      card: JSON.stringify(card.data),
-      envelope: JSON.stringify(card.envelope),
+      ...texts,
       created_at: updatedAt,
     })
     .execute();

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Api, characters, SignedInContext } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
@@ -26,6 +27,7 @@ import {
   characterRepository as repository,
   type StoredCharacter,
   searchable,
+  textsOf,
 } from "./characters.repository.ts";
 import { readListCursor, writeListCursor } from "./list-cursor.ts";
 import { createPictures, fileName } from "./pictures.ts";
@@ -126,11 +128,13 @@ export function createCharacters({
       updatedAt: at,
       deletedAt: null,
     };
+    const texts = textsOf(card);
+    await nextTurn();
     return sql.write(async (tx) => {
       // The call was made before and its answer was lost in a kill: the id is derived from its key.
       const earlier = await repository.newest(tx, made.id);
       if (earlier?.ownerId === made.ownerId) return earlier;
-      await repository.insert(tx, made);
+      await repository.insert(tx, made, texts);
       return made;
     });
   }
@@ -183,12 +187,16 @@ export function createCharacters({
       return toCharacter(await insertOnce({ card, visibility: input.visibility, avatar: null }, context));
     },
 
+    // Each step of a large card takes a while: between them the loop does what waits.
     async import(sent, context) {
       await countFile(context);
       const { card, picture, report } = await files.readCard(sent);
       const avatar = await pictures.keep(picture);
       failpoint("k19");
-      return { character: toCharacter(await insertOnce({ card, avatar }, context)), report };
+      await nextTurn();
+      const stored = await insertOnce({ card, avatar }, context);
+      await nextTurn();
+      return { character: toCharacter(stored), report };
     },
 
     async export({ character_id, format = "json" }, context) {
