@@ -18,6 +18,7 @@ import type { Clock } from "../kit/clock.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
 import { rememberMethods } from "../kit/known-methods.ts";
+import { problemOf } from "../kit/out-of-files.ts";
 import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -190,7 +191,7 @@ function asProblem(error: unknown): Problem {
   }
   if (statusCode === 400) return new Problem("invalid_json", "The request is malformed.", { cause: error });
   if (statusCode === 413) return new Problem("payload_too_large");
-  return Problem.from(error);
+  return problemOf(error);
 }
 
 function readBodiesAsJson(app: FastifyInstance): void {
