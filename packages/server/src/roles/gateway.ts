@@ -24,13 +24,35 @@ import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
 const REFUSED_BODY_BYTES_MAX = 64 * 1024 * 1024;
-const REQUEST_TIMEOUT_MS = 120_000;
-const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** How long clients are waited for. All of these are set, so that no default of a library applies. */
+export interface GatewayTimeouts {
+  /** For a whole head, from the connection or the answer before it on. */
+  headMs: number;
+  /** For a whole request, its body included. */
+  requestMs: number;
+  /** For a connection on which nothing moves, such as an answer that nobody reads. */
+  stuckMs: number;
+  /** For another request on a connection. */
+  idleMs: number;
+  /** How often heads and requests are looked at. */
+  lookEveryMs: number;
+}
+
+const TIMEOUTS: GatewayTimeouts = {
+  headMs: 60_000,
+  requestMs: 120_000,
+  stuckMs: 120_000,
+  idleMs: 72_000,
+  lookEveryMs: 15_000,
+};
 
 export interface GatewayUses {
   clock: Clock;
   host: string;
   port: number;
+  /** Default: what is meant for people. */
+  timeouts?: GatewayTimeouts;
   trustedProxies: readonly string[];
   /** Origins of pages on other hosts that may call the API; `*` is any. */
   allowedOrigins: readonly string[];
@@ -64,15 +86,22 @@ export interface Gateway {
 
 /** The HTTP door of a process: one listener, request ids, one rendering of problems, and the surfaces behind it. */
 export function createGateway(uses: GatewayUses): Gateway {
+  const { headMs, requestMs, stuckMs, idleMs, lookEveryMs } = uses.timeouts ?? TIMEOUTS;
   const app = Fastify({
     logger: false,
-    http: { shouldUpgradeCallback: uses.upgrades.isMeant },
+    http: {
+      shouldUpgradeCallback: uses.upgrades.isMeant,
+      headersTimeout: headMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: lookEveryMs,
+    },
     trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
     bodyLimit: BODY_BYTES_MAX,
     // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
     routerOptions: { maxParamLength: maxHeaderSize },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: requestMs,
+    connectionTimeout: stuckMs,
+    keepAliveTimeout: idleMs,
     requestIdHeader: false,
     genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: true,
