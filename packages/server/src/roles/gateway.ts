@@ -131,7 +131,10 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
-    done();
+    // Of calls that come at once on one connection each waits for its turn to be answered: answers that
+    // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
+    if (reply.raw.socket) done();
+    else reply.raw.once("socket", () => done());
   });
   app.addHook("onResponse", (request, reply, done) => {
     uses.onAnswered({
@@ -162,16 +165,33 @@ export function createGateway(uses: GatewayUses): Gateway {
 
 /** Knows the calls that are under way, event streams left out: those end with their turns or are cut. */
 function trackCalls(server: HttpServer, clock: Clock) {
-  const open = new Set<ServerResponse>();
+  /** By connection, for answers that wait for their turn hear nothing of its end. */
+  const open = new Map<Socket, Set<ServerResponse>>();
   let tellEnded: (() => void) | null = null;
   const isStream = (response: ServerResponse) =>
     String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
-  const underWay = () => [...open].some((response) => !isStream(response));
-  server.on("request", (_request, response: ServerResponse) => {
-    open.add(response);
+  const underWay = () =>
+    [...open.values()].some((responses) => [...responses].some((response) => !isStream(response)));
+  const tellIfEnded = () => {
+    if (tellEnded && !underWay()) tellEnded();
+  };
+  const responsesOf = (socket: Socket): Set<ServerResponse> => {
+    const known = open.get(socket);
+    if (known) return known;
+    const responses = new Set<ServerResponse>();
+    open.set(socket, responses);
+    socket.once("close", () => {
+      open.delete(socket);
+      tellIfEnded();
+    });
+    return responses;
+  };
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const responses = responsesOf(socket);
+    responses.add(response);
     response.once("close", () => {
-      open.delete(response);
-      if (tellEnded && !underWay()) tellEnded();
+      responses.delete(response);
+      tellIfEnded();
     });
   });
   return {
