@@ -263,6 +263,9 @@ export async function compose(
     { id, method, route }: { id: string; method: string; route: string },
   ) => {
     if (problem.code === "storage_unavailable") reportRefusedWrite();
+    if (problem.code === "overloaded" && problem.cause !== undefined) {
+      log.warn("no more files can be opened", { request_id: id, method, route });
+    }
     if (problem.code !== "internal") return;
     log.error("a call failed", { request_id: id, method, route, error: problem.cause });
   };

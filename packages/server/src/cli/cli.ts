@@ -1,5 +1,6 @@
 import { renderConfig, renderConfigDocs } from "../config/render.ts";
 import { loadConfig } from "../config.ts";
+import { isOutOfFiles } from "../kit/out-of-files.ts";
 import { StartError } from "../kit/start-error.ts";
 import { type Command, readArguments } from "./command.ts";
 import { version } from "./version.ts";
@@ -116,11 +117,15 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (chosen) return await chosen.command.run(chosen.given);
     return say(values.version ? `${version}\n` : help());
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    process.stderr.write(`parley: ${error.message.replaceAll("\n", "\nparley: ")}\n`);
+    const known = isOutOfFiles(error) ? tooFewFiles() : error;
+    if (!(known instanceof StartError)) throw error;
+    process.stderr.write(`parley: ${known.message.replaceAll("\n", "\nparley: ")}\n`);
     return 1;
   }
 }
+
+const tooFewFiles = () =>
+  new StartError("This process may not open as many files as it needs; raise its limit (ulimit -n).");
 
 function help(): string {
   const rows = Object.entries(commands).map(([name, { takes = "", about }]) => [

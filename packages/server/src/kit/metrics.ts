@@ -1,3 +1,5 @@
+import { lazily } from "./lazily.ts";
+
 const SECONDS_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -29,7 +31,7 @@ export function createMetrics(): Metrics {
   const own = [requests, streams, sockets, turns, tokens, firstTokens];
   streams.add({}, 0);
   sockets.add({}, 0);
-  let ofProcess: Promise<() => Promise<string>> | undefined;
+  const ofProcess = lazily(measureProcess);
 
   return {
     answered: ({ method, route, status, durationMs }) =>
@@ -43,8 +45,7 @@ export function createMetrics(): Metrics {
     },
     firstToken: ({ provider, durationMs }) => firstTokens.observe({ provider }, durationMs / 1_000),
     async expose() {
-      ofProcess ??= measureProcess();
-      const text = own.map((metric) => metric.text()).join("") + (await (await ofProcess)());
+      const text = own.map((metric) => metric.text()).join("") + (await (await ofProcess())());
       return { contentType: "text/plain; version=0.0.4; charset=utf-8", text };
     },
   };

@@ -18,18 +18,41 @@ import type { Clock } from "../kit/clock.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
 import { rememberMethods } from "../kit/known-methods.ts";
+import { problemOf } from "../kit/out-of-files.ts";
 import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
 const REFUSED_BODY_BYTES_MAX = 64 * 1024 * 1024;
-const REQUEST_TIMEOUT_MS = 120_000;
-const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** How long clients are waited for. All of these are set, so that no default of a library applies. */
+export interface GatewayTimeouts {
+  /** For a whole head, from the connection or the answer before it on. */
+  headMs: number;
+  /** For a whole request, its body included. */
+  requestMs: number;
+  /** For a connection on which nothing moves, such as an answer that nobody reads. */
+  stuckMs: number;
+  /** For another request on a connection. */
+  idleMs: number;
+  /** How often heads and requests are looked at. */
+  lookEveryMs: number;
+}
+
+const TIMEOUTS: GatewayTimeouts = {
+  headMs: 60_000,
+  requestMs: 120_000,
+  stuckMs: 120_000,
+  idleMs: 72_000,
+  lookEveryMs: 15_000,
+};
 
 export interface GatewayUses {
   clock: Clock;
   host: string;
   port: number;
+  /** Default: what is meant for people. */
+  timeouts?: GatewayTimeouts;
   trustedProxies: readonly string[];
   /** Origins of pages on other hosts that may call the API; `*` is any. */
   allowedOrigins: readonly string[];
@@ -63,15 +86,22 @@ export interface Gateway {
 
 /** The HTTP door of a process: one listener, request ids, one rendering of problems, and the surfaces behind it. */
 export function createGateway(uses: GatewayUses): Gateway {
+  const { headMs, requestMs, stuckMs, idleMs, lookEveryMs } = uses.timeouts ?? TIMEOUTS;
   const app = Fastify({
     logger: false,
-    http: { shouldUpgradeCallback: uses.upgrades.isMeant },
+    http: {
+      shouldUpgradeCallback: uses.upgrades.isMeant,
+      headersTimeout: headMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: lookEveryMs,
+    },
     trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
     bodyLimit: BODY_BYTES_MAX,
     // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
     routerOptions: { maxParamLength: maxHeaderSize },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: requestMs,
+    connectionTimeout: stuckMs,
+    keepAliveTimeout: idleMs,
     requestIdHeader: false,
     genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: true,
@@ -101,7 +131,10 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
-    done();
+    // Of calls that come at once on one connection each waits for its turn to be answered: answers that
+    // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
+    if (reply.raw.socket) done();
+    else reply.raw.once("socket", () => done());
   });
   app.addHook("onResponse", (request, reply, done) => {
     uses.onAnswered({
@@ -132,16 +165,33 @@ export function createGateway(uses: GatewayUses): Gateway {
 
 /** Knows the calls that are under way, event streams left out: those end with their turns or are cut. */
 function trackCalls(server: HttpServer, clock: Clock) {
-  const open = new Set<ServerResponse>();
+  /** By connection, for answers that wait for their turn hear nothing of its end. */
+  const open = new Map<Socket, Set<ServerResponse>>();
   let tellEnded: (() => void) | null = null;
   const isStream = (response: ServerResponse) =>
     String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
-  const underWay = () => [...open].some((response) => !isStream(response));
-  server.on("request", (_request, response: ServerResponse) => {
-    open.add(response);
+  const underWay = () =>
+    [...open.values()].some((responses) => [...responses].some((response) => !isStream(response)));
+  const tellIfEnded = () => {
+    if (tellEnded && !underWay()) tellEnded();
+  };
+  const responsesOf = (socket: Socket): Set<ServerResponse> => {
+    const known = open.get(socket);
+    if (known) return known;
+    const responses = new Set<ServerResponse>();
+    open.set(socket, responses);
+    socket.once("close", () => {
+      open.delete(socket);
+      tellIfEnded();
+    });
+    return responses;
+  };
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const responses = responsesOf(socket);
+    responses.add(response);
     response.once("close", () => {
-      open.delete(response);
-      if (tellEnded && !underWay()) tellEnded();
+      responses.delete(response);
+      tellIfEnded();
     });
   });
   return {
@@ -190,7 +240,7 @@ function asProblem(error: unknown): Problem {
   }
   if (statusCode === 400) return new Problem("invalid_json", "The request is malformed.", { cause: error });
   if (statusCode === 413) return new Problem("payload_too_large");
-  return Problem.from(error);
+  return problemOf(error);
 }
 
 function readBodiesAsJson(app: FastifyInstance): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type IncomingHttpHeaders, request } from "node:http";
+import { type Agent, type IncomingHttpHeaders, request } from "node:http";
 import type { Client } from "@parley-chat/sdk";
 import {
   type Contract,
@@ -21,6 +21,8 @@ export interface CallOptions {
   json?: unknown;
   /** Sent as it is, without a content type. */
   raw?: string | Buffer;
+  /** Whose connections it takes. */
+  agent?: Agent;
 }
 
 export interface Answer<T> {
@@ -38,10 +40,11 @@ export function call<T = ProblemDocument>(
   path: string,
   options: CallOptions = {},
 ): Promise<Answer<T>> {
-  const { token, json, raw } = options;
+  const { token, json, raw, agent } = options;
   const payload = json === undefined ? raw : JSON.stringify(json);
   return new Promise((resolve, reject) => {
     const sent = request(`${server.url}${path}`, {
+      agent,
       method,
       headers: {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),

@@ -140,3 +140,21 @@ journey(
     expect(server.stderr()).not.toMatch(/a fault of ours|"level":"(error|fatal)"/);
   },
 );
+
+journey(
+  "calls whose connection broke before their turn came are forgotten, and hold up no stop",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const server = await rig.start({ env: { ...upstream.env, PARLEY_DRAIN_TIMEOUT_MS: "1000000" } });
+    const { id } = await newConversation(server.owner);
+    const { turn } = await send(server, id);
+    const call = await upstream.call(1);
+    const { socket, bytes } = dial(server);
+    socket.write(get(`/api/v2/turns/${turn.id}/events`) + get("/live").repeat(20));
+    await until("the head", () => bytes().includes("\r\n\r\n"));
+    socket.resetAndDestroy();
+    answering(RICH_TEXT)(call);
+    expect((await outcome(server.owner, turn.id)).status).toBe("completed");
+    expect(await within("the exit", server.kill("SIGTERM"))).toBe(0);
+  },
+);

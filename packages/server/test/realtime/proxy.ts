@@ -8,6 +8,8 @@ export interface Proxy {
   /** Cuts everything now; while `isShut` nothing gets through. */
   cutAll(): void;
   isShut: boolean;
+  /** While true, what is written goes nowhere, and nobody hears of it. */
+  isHole: boolean;
   close(): void;
 }
 
@@ -37,8 +39,11 @@ export async function startProxy(
         cut();
       });
     }
-    client.on("data", (chunk) => upstream.write(chunk));
+    client.on("data", (chunk) => {
+      if (!proxy.isHole) upstream.write(chunk);
+    });
     upstream.on("data", (chunk) => {
+      if (proxy.isHole) return;
       client.write(chunk.subarray(0, left));
       left -= chunk.length;
       if (left > 0) return;
@@ -53,6 +58,7 @@ export async function startProxy(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cuts: 0,
     isShut: false,
+    isHole: false,
     cutAll() {
       for (const socket of open) socket.destroy();
     },

@@ -1,6 +1,7 @@
 import type { Api, Model, models } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
+import { lazily } from "../../kit/lazily.ts";
 import { problemForGuests } from "../../kit/provider-problem.ts";
 import type { Llm } from "../../ports/llm/llm.ts";
 import { type Candidate, createProvider, type Provider } from "./provider.ts";
@@ -73,7 +74,6 @@ export function createModels(uses: ModelsUses): Models {
   const { candidates, defaultModel, contextTokensMax, clock } = uses;
   const opened = new Map<string, Promise<Provider>>();
   let current: Provider | null = null;
-  let choosing: Promise<Provider> | null = null;
   let isProbing = false;
   let cancel = () => {};
 
@@ -91,6 +91,8 @@ export function createModels(uses: ModelsUses): Models {
     if (known) return known;
     const opening = uses.open(candidate.name).then((llm) => createProvider({ candidate, llm, clock }));
     opened.set(candidate.name, opening);
+    // What failed is tried anew by whoever asks next.
+    opening.catch(() => opened.delete(candidate.name));
     return opening;
   };
 
@@ -114,10 +116,10 @@ export function createModels(uses: ModelsUses): Models {
     throw new Problem("provider_unavailable", "No model provider is set up. Set DEFAULT_LLM_PROVIDER.");
   };
 
+  const choose = lazily(pick);
   const inUse = async (): Promise<Provider> => {
     if (current) return current;
-    choosing ??= pick();
-    const picked = await choosing;
+    const picked = await choose();
     current ??= picked;
     return current;
   };

@@ -4,6 +4,8 @@ import { type Principal, realtimeSocket } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { ServerOptions, WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../../kit/clock.ts";
+import { lazily } from "../../kit/lazily.ts";
+import { problemOf } from "../../kit/out-of-files.ts";
 import { answerRaw, requestIdOf } from "../../kit/raw-answer.ts";
 import type { Peer, PeerSession } from "../../surfaces/peer.ts";
 import { CLOSE_TIMEOUT_MS, Connection } from "./connection.ts";
@@ -51,7 +53,7 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
   const byUser = new Map<string, number>();
   /** I13: one question a second for each session or key, however many sockets it has. */
   const byCredential = new Map<string, Set<Connection>>();
-  let webSockets: Promise<WebSocketServer> | null = null;
+  const webSockets = lazily(loadWebSockets);
   let tellEmpty: (() => void) | null = null;
   let ticks = 0;
   let isClosing = false;
@@ -104,13 +106,12 @@ export function createRealtimeRole(uses: RealtimeUses): RealtimeRole {
     socket.on("error", ignore);
     try {
       const principal = await admit(request);
-      webSockets ??= loadWebSockets();
-      const server = await webSockets;
+      const server = await webSockets();
       checkRoomFor(principal);
       socket.off("error", ignore);
       server.handleUpgrade(request, socket, head, (webSocket) => adopt(webSocket, request, principal));
     } catch (error) {
-      const problem = Problem.from(error);
+      const problem = problemOf(error);
       const id = requestIdOf(request.headers);
       uses.onProblem(problem, { id, method: "GET", route: realtimeSocket.path });
       socket.once("finish", () => socket.destroy());

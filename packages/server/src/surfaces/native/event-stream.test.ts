@@ -63,6 +63,23 @@ test("a stuck client gets no keep-alives on top, and is let go when its credenti
   expect(socket.destroyed).toBe(true);
 });
 
+test("a client that is behind and takes nothing is let go in time; one that keeps up needs no timer (I17)", async () => {
+  const socket = stuckSocket();
+  const reader = endlessReader(1_000, 10);
+  open(socket, reader);
+  await settle();
+  expect(socket.timeoutMs).toBe(0);
+  reader.tell();
+  const stuck = stuckSocket();
+  open(stuck, endlessReader(1_000, 200));
+  await settle();
+  expect(stuck.timeoutMs).toBe(120_000);
+  while (stuck.timeoutMs > 0) {
+    expect(stuck.takeOne()).toBe(true);
+    await settle();
+  }
+});
+
 function open(
   socket: Duplex,
   reader: TurnReader,
@@ -79,27 +96,37 @@ function open(
 }
 
 /** A socket whose other end takes a piece only when it is told to. */
-function stuckSocket(): Duplex & { takeOne(): void } {
+function stuckSocket(): Duplex & { takeOne(): boolean; timeoutMs: number; setTimeout(ms: number): void } {
   const waiting: (() => void)[] = [];
   const socket = new Duplex({
     read() {},
     write: (_chunk, _encoding, taken) => void waiting.push(taken),
   });
-  return Object.assign(socket, { takeOne: () => waiting.shift()?.() });
+  return Object.assign(socket, {
+    takeOne() {
+      const taken = waiting.shift();
+      taken?.();
+      return taken !== undefined;
+    },
+    timeoutMs: -1,
+    setTimeout(ms: number) {
+      this.timeoutMs = ms;
+    },
+  });
 }
 
 /** Far more than a socket may hold. */
 const FRAMES_MAX = 100_000;
 
 /** A turn that has always more to say. */
-function endlessReader(units: number): TurnReader & { taken: number; tell(): void } {
+function endlessReader(units: number, framesMax = FRAMES_MAX): TurnReader & { taken: number; tell(): void } {
   let listener = () => {};
   const text = "x".repeat(units);
   const of = { conversation_id: "c", turn_id: "t" };
   return {
     taken: 0,
     next(): TurnFrame | null {
-      if (this.taken === FRAMES_MAX) return null;
+      if (this.taken === framesMax) return null;
       const offset = this.taken++ * units;
       return { event: { type: "reply.delta", ...of, epoch: 1, offset, text, cursor: `t.1.${offset}` } };
     },

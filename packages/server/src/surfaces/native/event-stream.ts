@@ -8,6 +8,8 @@ const TICK_MS = 1_000;
 const TICKS_TO_KEEP_ALIVE = 15;
 /** I17: what may wait in one socket before reading of the log pauses. */
 const SOCKET_BUFFER_BYTES_MAX = 128 * 1024;
+/** A client that takes nothing of what waits for so long is let go: it goes on from its cursor, if it lives. */
+const STUCK_MS = 120_000;
 const KEEP_ALIVE = ": keep-alive\n\n";
 
 export interface EventStreamUses {
@@ -144,8 +146,12 @@ function createChunkWriter(response: ServerResponse, onDrain: () => void): Chunk
   response.flushHeaders();
   const socket = response.chunkedEncoding ? response.socket : null;
   const target = socket ?? response;
+  const connection = response.socket;
   let isBlocked = false;
+  // A timer of the connection costs something at every event, so it runs only while a client is behind.
+  connection?.setTimeout(0);
   const drained = () => {
+    if (isBlocked) connection?.setTimeout(0);
     isBlocked = false;
     onDrain();
   };
@@ -159,9 +165,13 @@ function createChunkWriter(response: ServerResponse, onDrain: () => void): Chunk
         wasTaken = socket.write(chunk, bytes === text.length ? "latin1" : "utf8");
       } else wasTaken = response.write(text);
       isBlocked = !wasTaken && target.writableLength >= SOCKET_BUFFER_BYTES_MAX;
+      if (isBlocked) connection?.setTimeout(STUCK_MS);
     },
     isBlocked: () => isBlocked,
     waitingBytes: () => target.writableLength,
-    close: () => void target.off("drain", drained),
+    close() {
+      target.off("drain", drained);
+      connection?.setTimeout(STUCK_MS);
+    },
   };
 }

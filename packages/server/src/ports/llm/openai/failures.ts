@@ -57,6 +57,10 @@ export function networkFailure(provider: Provider, error: NodeJS.ErrnoException,
     const detail = `${setting} holds characters that cannot be sent to ${amid(provider)}. Correct it.`;
     return failed("provider_error", detail, false, new LlmFault(code, { model }));
   }
+  if (code === "EMFILE" || code === "ENFILE") {
+    const detail = `Parley may open no more connections, so it cannot ask ${amid(provider)}. Raise its limit of open files, or try again in a moment.`;
+    return failed("provider_unavailable", detail, true, new LlmFault(code, { model }));
+  }
   const why = reasons.find(([pattern]) => pattern.test(code))?.[1] ?? "the connection failed";
   const advice = isLocal
     ? "Start it, or choose another provider with DEFAULT_LLM_PROVIDER."

@@ -1,18 +1,8 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { Worker } from "node:worker_threads";
 import { expect } from "vitest";
 import type { Fault } from "./scene.fixture.ts";
-
-/** A port where nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** A port whose system answers no more: its queue of connections is full and nobody takes them. */
 async function blackhole(cleanUp: (() => void)[]): Promise<number> {
@@ -40,7 +30,8 @@ const GOAWAY = Buffer.from("00000807000000000000000000000000000000", "hex");
 export const connectFaults: Fault[] = [
   {
     name: "refused",
-    call: async () => ({ baseUrl: `http://127.0.0.1:${await closedPort()}/v1` }),
+    // Where nobody listens, and no system lets a program listen that asks for any free port.
+    call: { baseUrl: "http://127.0.0.1:9/v1" },
     expect: {
       kind: "failed",
       code: "provider_unavailable",

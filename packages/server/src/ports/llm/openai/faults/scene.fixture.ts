@@ -134,7 +134,8 @@ export async function call(options: CallOptions): Promise<Called> {
   }
 }
 
-async function serve(options: CallOptions, scene: Scene, onCall: () => void): Promise<Provider> {
+/** A provider that behaves as the options say, on loopback. */
+export async function serve(options: CallOptions, scene: Scene, onCall: () => void): Promise<Provider> {
   if (options.baseUrl !== undefined) return { baseUrl: options.baseUrl, close: async () => {} };
   const sockets = new Set<Socket>();
   const listener = (socket: Socket) => {

@@ -1,0 +1,265 @@
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { expect } from "vitest";
+import { WebSocket } from "ws";
+import { call } from "../api/helpers.ts";
+import { startProxy } from "../realtime/proxy.ts";
+import { newTicket, openSocket, socketUrl } from "../realtime/socket.ts";
+import { collecting, fastTicks } from "../rig/preload.ts";
+import { OWNER_KEY, type Server } from "../rig/server.ts";
+import { answering, type UpstreamCall } from "../rig/upstream.ts";
+import { journey } from "./journey.ts";
+import { messagesPath, newConversation, outcome, post } from "./scene.ts";
+import { openStream } from "./stream.ts";
+import { until, within } from "./until.ts";
+
+const MIB = 1024 * 1024;
+const KIB = 1024;
+
+/** The numbers of the process by their names. */
+async function numbers(server: Server): Promise<(name: string) => number> {
+  const { text } = await call(server, "GET", "/metrics", { token: OWNER_KEY });
+  return (name) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+}
+const rss = async (server: Server) => (await numbers(server))("process_resident_memory_bytes");
+/** What is in use, which comes back for certain; what the process has of the system comes back as that likes. */
+async function held(server: Server): Promise<number> {
+  const number = await numbers(server);
+  return number("nodejs_heap_size_used_bytes") + number("nodejs_external_memory_bytes");
+}
+const comeBack = (server: Server, before: number) =>
+  until("the memory", async () => (await held(server)) < before + 32 * MIB);
+
+const note = { content: "x", reply: false };
+/** A model that the crowd keeps waiting. */
+const patient = { PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "0", PARLEY_LLM_IDLE_TIMEOUT_MS: "0" };
+const unlimited = {
+  MAX_MESSAGES_PER_MINUTE: "0",
+  MAX_MESSAGES_PER_HOUR: "0",
+  PARLEY_SOCKETS_PER_USER_MAX: "100000",
+};
+
+journey(
+  "clients that vanish without a word are let go by the heartbeat, and nobody else notices",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const server = await rig.start({ env: { ...upstream.env, ...unlimited, ...fastTicks(4) } });
+    const { id } = await newConversation(server.owner);
+    const proxy = await startProxy(() => server.url);
+    const sockets = await Promise.all(
+      Array.from({ length: 50 }, () => openSocket(server, { via: proxy.url })),
+    );
+    for (const socket of sockets) await socket.ask({ type: "conversation.subscribe", conversation_id: id });
+    expect((await numbers(server))("parley_open_sockets")).toBe(50);
+    proxy.isHole = true;
+    const { turn } = (await post(server, messagesPath(id), { content: "Go on." })).body;
+    answering("Nobody hears this.")(await upstream.call(1));
+    expect((await outcome(server.owner, turn.id)).status).toBe("completed");
+    await until("no socket", async () => (await numbers(server))("parley_open_sockets") === 0);
+    for (const socket of sockets) socket.ws.terminate();
+    proxy.close();
+    expect(server.stderr()).not.toMatch(/"level":"(error|fatal)"/);
+  },
+);
+
+/** How many connections a process of ours may have, well below what the system lets it. */
+function roomForConnections(): number {
+  try {
+    const [, max] = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return Math.floor(Number(max ?? 4_096) * 0.9) - 200;
+  } catch {
+    return 2_000;
+  }
+}
+
+const DEAF = 300;
+const SLOW = 100;
+const DEAF_SOCKETS = 50;
+/** These ask on one connection for more than any system keeps for it. */
+const GREEDY = 40;
+const ASKED_AT_ONCE = 12;
+/** Three bytes each on the wire. */
+const PIECE = "百聞は一見に如かず".repeat(100);
+const PIECES = 400;
+
+/** A connection that asks for the events of a turn, for whoever wants no client. */
+function listen(server: Server, turnId: string, times = 1): Socket {
+  const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+  socket.on("error", () => {});
+  const head = `GET /api/v2/turns/${turnId}/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OWNER_KEY}\r\n\r\n`;
+  socket.write(head.repeat(times));
+  return socket;
+}
+
+const gone = (socket: Socket) => {
+  const closed = new Promise<void>((resolve) => void socket.once("close", () => resolve()));
+  socket.destroy();
+  return closed;
+};
+
+journey(
+  "readers that read nothing, or a byte at a time, cost what I17 allows, and it comes back when they leave",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const server = await rig.start({ env: { ...upstream.env, ...unlimited, ...collecting } });
+    const lines: string[] = [];
+    await numbers(server);
+    const atFirst = await held(server);
+    for (let round = 1; round <= 2; round++) {
+      const { id } = await newConversation(server.owner);
+      const { turn } = (await post(server, messagesPath(id), { content: "At length." })).body;
+      const model = await upstream.call(round);
+      const before = await rss(server);
+      const deaf = Array.from({ length: DEAF }, () => listen(server, turn.id).pause());
+      const slow = Array.from({ length: SLOW }, () => listen(server, turn.id).pause());
+      const drip = setInterval(() => {
+        for (const socket of slow) socket.read(1);
+      }, 1_000);
+      const sockets = await Promise.all(Array.from({ length: DEAF_SOCKETS }, () => openSocket(server)));
+      for (const socket of sockets) {
+        await socket.ask({ type: "conversation.subscribe", conversation_id: id });
+        socket.ws.pause();
+      }
+      const fast = openStream(server, turn.id);
+      await until(
+        "all streams",
+        async () => (await numbers(server))("parley_open_streams") === DEAF + SLOW + 1,
+      );
+      for (let said = 0; said < PIECES; said++) model.say(PIECE);
+      await until("the text", () => fast.screen.text.length === PIECES * PIECE.length);
+      let peak = await rss(server);
+      expect((await post(server, messagesPath(id), note)).status).toBe(201);
+      model.finish();
+      expect(await within("the end of the fast reader", fast.closed)).toBe("ended");
+      expect([fast.screen.end?.type, fast.screen.violations]).toEqual(["turn.completed", []]);
+      const greedy = Array.from({ length: GREEDY }, () => listen(server, turn.id, ASKED_AT_ONCE).pause());
+      await until("all streams", async () => (await numbers(server))("parley_open_streams") >= GREEDY);
+      // Nothing tells that a stream has taken all that it will: another asks after them and is answered whole.
+      const last = openStream(server, turn.id);
+      expect(await within("the end of another", last.closed)).toBe("ended");
+      peak = Math.max(peak, await rss(server));
+      clearInterval(drip);
+      await Promise.all([...deaf, ...slow, ...greedy].map(gone));
+      for (const socket of sockets) socket.ws.terminate();
+      await until("nobody", async () => {
+        const number = await numbers(server);
+        return number("parley_open_streams") === 0 && number("parley_open_sockets") === 0;
+      });
+      await comeBack(server, atFirst);
+      const readers = DEAF + SLOW + DEAF_SOCKETS + GREEDY;
+      lines.push(
+        `round ${round}: ${Math.round((peak - before) / readers / KIB)} KiB for each of ${readers} readers ` +
+          `of ${Math.round((PIECES * Buffer.byteLength(PIECE)) / KIB)} KiB, ${Math.round(((await held(server)) - atFirst) / MIB)} MiB held afterwards`,
+      );
+      // I17, one great frame for each that asks for a whole reply, and what the turn itself takes. Without a
+      // bound the greedy alone would hold twelve replies each.
+      expect(peak - before).toBeLessThan(readers * 256 * KIB + GREEDY * 4 * MIB + 64 * MIB);
+    }
+    console.log(`readers that do not read\n${lines.join("\n")}`);
+  },
+);
+
+/** `CLIENTS=10000 npx vitest run packages/server/test/faults/clients.test.ts` is the long form. */
+const CLIENTS = Math.min(Number(process.env.CLIENTS ?? 2_000), roomForConnections());
+const TICKETS_AT_ONCE = 50;
+
+async function manyTickets(server: Server, count: number): Promise<string[]> {
+  const tickets: string[] = [];
+  while (tickets.length < count) {
+    const batch = Array.from({ length: Math.min(TICKETS_AT_ONCE, count - tickets.length) }, () =>
+      newTicket(server),
+    );
+    tickets.push(...(await Promise.all(batch)));
+  }
+  return tickets;
+}
+
+/** Resolves once what a client waits for is in what it reads. */
+const reads = (socket: Socket, what: string) =>
+  new Promise<void>((resolve, reject) => {
+    let text = "";
+    socket.on("data", (chunk: Buffer) => {
+      text = `${text.slice(-what.length)}${chunk.toString("latin1")}`;
+      if (text.includes(what)) resolve();
+    });
+    socket.once("close", () => reject(new Error(`closed before ${what}: ${text.slice(0, 300)}`)));
+  });
+
+function subscribed(server: Server, ticket: string, conversationId: string) {
+  const ws = new WebSocket(socketUrl(server, ticket));
+  const isThere = new Promise<void>((resolve, reject) => {
+    ws.once("open", () =>
+      ws.send(JSON.stringify({ type: "conversation.subscribe", id: "1", conversation_id: conversationId })),
+    );
+    ws.on("message", (data) => {
+      if (String(data).includes('"ack"')) resolve();
+    });
+    ws.once("error", reject);
+    ws.once("close", (code) => reject(new Error(`closed with ${code}`)));
+  });
+  return { ws, isThere };
+}
+
+async function crowd(server: Server, id: string, turnId: string, round: number): Promise<string> {
+  const tickets = await manyTickets(server, CLIENTS / 2);
+  const before = await rss(server);
+  const streams = Array.from({ length: CLIENTS / 2 }, () => listen(server, turnId));
+  const sockets = tickets.map((ticket) => subscribed(server, ticket, id));
+  const all = Promise.all([
+    ...streams.map((socket) => reads(socket, "Hello, ")),
+    ...sockets.map(({ isThere }) => isThere),
+  ]);
+  // Somebody else is served meanwhile, one call after the other.
+  let isThere = false;
+  void all
+    .catch(() => {})
+    .then(() => {
+      isThere = true;
+    });
+  let sent = 0;
+  do {
+    expect((await post(server, messagesPath(id), note)).status).toBe(201);
+    sent++;
+  } while (!isThere);
+  await within("all of the crowd", all);
+  const number = await numbers(server);
+  expect([number("parley_open_streams"), number("parley_open_sockets")]).toEqual([CLIENTS / 2, CLIENTS / 2]);
+  const peak = number("process_resident_memory_bytes");
+  for (const { ws } of sockets) ws.terminate();
+  await Promise.all(streams.map(gone));
+  await until("nobody", async () => {
+    const now = await numbers(server);
+    return now("parley_open_streams") + now("parley_open_sockets") === 0;
+  });
+  const line =
+    `round ${round}: ${((peak - before) / CLIENTS / KIB).toFixed(1)} KiB a connection, ${sent} messages of another meanwhile, ` +
+    `event loop p99 ` +
+    `${(number("nodejs_eventloop_lag_p99_seconds") * 1_000).toFixed(1)} ms`;
+  expect(peak - before).toBeLessThan(CLIENTS * 128 * KIB + 64 * MIB);
+  return line;
+}
+
+journey(
+  "thousands connect again at once, half to streams and half to sockets: each is served, and memory comes back",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const server = await rig.start({ env: { ...upstream.env, ...unlimited, ...patient, ...collecting } });
+    const { id } = await newConversation(server.owner);
+    const { turn } = (await post(server, messagesPath(id), { content: "Go on." })).body;
+    const model: UpstreamCall = await upstream.call(1);
+    model.say("Hello, ");
+    await numbers(server);
+    const atFirst = await held(server);
+    const rounds: string[] = [];
+    for (let round = 1; round <= 3; round++) rounds.push(await crowd(server, id, turn.id, round));
+    await comeBack(server, atFirst);
+    rounds.push(`${Math.round(((await held(server)) - atFirst) / MIB)} MiB held afterwards`);
+    console.log(`${CLIENTS} clients at once\n${rounds.join("\n")}`);
+    const stream = openStream(server, turn.id);
+    model.say("all of you.");
+    model.finish();
+    expect(await within("the end", stream.closed)).toBe("ended");
+    expect([stream.screen.text, stream.screen.violations]).toEqual(["Hello, all of you.", []]);
+    expect(server.stderr()).not.toMatch(/"level":"(error|fatal)"/);
+  },
+);
