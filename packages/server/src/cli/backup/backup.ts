@@ -1,7 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { loadConfig } from "../../config.ts";
-import { copyFile, type Digest, digestOf, syncFile, syncFolder } from "../../kit/durable-files.ts";
+import {
+  copyFile,
+  type Digest,
+  digestOf,
+  makeFolder,
+  syncFile,
+  syncFolder,
+} from "../../kit/durable-files.ts";
 import { failpoint } from "../../kit/failpoint.ts";
 import { writePrivateFile } from "../../kit/secrets.ts";
 import { copySqlite } from "../../kit/sqlite/copy.ts";
@@ -87,13 +94,6 @@ function refuseBadPlaces(dataDir: string, folder: string): void {
       `${folder} lies in the data folder, and would be lost with it; name a folder elsewhere, best on another disk.`,
     );
   }
-}
-
-/** One at a time; the recursive call never ends on some file systems. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
 }
 
 /** What killed backups left behind. */

@@ -97,9 +97,11 @@ async function writeSynced(path: string, bytes: Uint8Array, time: number): Promi
   }
 }
 
-/** Makes a folder that is still there after a power failure. */
+/** Makes a folder, and those above it, that are still there after a power failure. */
 async function makeFolder(path: string): Promise<void> {
-  if ((await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined) await sync(dirname(path));
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
 }
 
 /** A new name in a folder is durable once the folder is synced; not every system can do that (Windows). */
