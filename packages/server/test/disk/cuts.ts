@@ -4,7 +4,7 @@ import { newDataDir } from "../rig/server.ts";
 import { departures, isSync } from "./acks.ts";
 import type { Call } from "./calls.ts";
 import { inspect } from "./inspect.ts";
-import { createDisk } from "./power.ts";
+import { createDisk, type Disk } from "./power.ts";
 import type { Kept, Recorded } from "./scene.ts";
 
 /** A moment of a recording at which the power goes: before the call of this line. */
@@ -23,33 +23,33 @@ export function keptBefore(kept: Kept, left: ReadonlyMap<string, number>, line: 
   };
 }
 
-/**
- * Lays out what a power cut at each of these moments may leave, and gives all that is wrong there.
- * `onFolder` may take a folder over before it is looked into; then it must remove it.
- */
-export function cutPower(
-  { calls, kept, root, dataDir }: Recorded,
-  moments: readonly Moment[],
-  random: () => number,
-  onFolder?: (folder: string, moment: Moment, kept: Kept) => boolean,
-): string[] {
-  const disk = createDisk(root);
-  const left = departures(calls);
+/** Gives the disk at each moment, in the order of time. */
+export function* diskAt(disk: Disk, calls: readonly Call[], moments: readonly Moment[]): Generator<Moment> {
   // A sync has done its work once it has returned; whatever else was begun may have been done.
   const steps = calls
     .map((call) => ({ at: isSync(call) ? call.to : call.from, call }))
     .sort((a, b) => a.at - b.at);
-  const complaints: string[] = [];
   let next = 0;
   for (const moment of moments.toSorted((a, b) => a.at - b.at)) {
-    for (; (steps[next]?.at ?? Number.POSITIVE_INFINITY) < moment.at; next++)
-      disk.apply(steps[next]?.call as Call);
+    for (let step = steps[next]; step && step.at < moment.at; step = steps[++next]) disk.apply(step.call);
+    yield moment;
+  }
+}
+
+/** Lays out what a power cut at each of these moments may leave, and gives all that is wrong there. */
+export function cutPower(
+  { calls, kept, root, dataDir }: Recorded,
+  moments: readonly Moment[],
+  random: () => number,
+): string[] {
+  const disk = createDisk(root);
+  const left = departures(calls);
+  const complaints: string[] = [];
+  for (const { at, isBare } of diskAt(disk, calls, moments)) {
     const folder = newDataDir();
-    disk.cut(folder, { random, isBare: moment.isBare });
-    const keptThen = keptBefore(kept, left, moment.at);
-    if (onFolder?.(folder, moment, keptThen)) continue;
-    const found = inspect(join(folder, relative(root, dataDir)), keptThen);
-    if (found[0]) complaints.push(`cut before line ${moment.at}: ${found[0]}, and ${found.length - 1} more`);
+    disk.cut(folder, { random, isBare });
+    const found = inspect(join(folder, relative(root, dataDir)), keptBefore(kept, left, at));
+    if (found[0]) complaints.push(`cut before line ${at}: ${found[0]}, and ${found.length - 1} more`);
     rmSync(folder, { recursive: true, force: true });
   }
   return complaints;

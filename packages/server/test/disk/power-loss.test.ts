@@ -2,7 +2,6 @@ import { rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { expect } from "vitest";
 import { doctorOf } from "../backup/rig.ts";
-import { base64, chunk, header, pngOf, rows, text } from "../cards/make-png.ts";
 import { journey, type Rig } from "../faults/journey.ts";
 import { between, newSeed, seeded } from "../faults/random.ts";
 import { allMessages, outcome } from "../faults/scene.ts";
@@ -10,7 +9,7 @@ import { newDataDir } from "../rig/server.ts";
 import { hasStrace, requireStrace } from "../rig/strace.ts";
 import { departures, isSync, unsyncedAcks } from "./acks.ts";
 import type { Call } from "./calls.ts";
-import { cutPower, type Moment } from "./cuts.ts";
+import { cutPower, diskAt, keptBefore, type Moment } from "./cuts.ts";
 import { filesOf } from "./inspect.ts";
 import { createDisk } from "./power.ts";
 import { type Kept, type Recorded, recordLoad, SMALL_LOG } from "./scene.ts";
@@ -21,12 +20,6 @@ const traced = hasStrace ? journey : journey.skip;
 const CUTS = 300;
 const BOOTS = 12;
 const BOOTS_AT_ONCE = 3;
-
-const card = { name: "Mira", description: "Keeps bees." };
-const size = [120, 160] as const;
-const picture = new Uint8Array(
-  pngOf(header(...size), text("tEXt", "chara", base64(card)), rows(...size), chunk("IEND")),
-);
 
 const allIds = ({ messages, conversations, characters }: Kept) => [
   ...messages.keys(),
@@ -45,7 +38,7 @@ traced(
   "every acknowledgement leaves after its commit was synced, and a power cut anywhere loses nothing (I1)",
   async ({ rig }) => {
     const random = seeded(newSeed("power cuts"));
-    const recorded = await recordLoad(rig, { pragmas: SMALL_LOG, picture });
+    const recorded = await recordLoad(rig, { pragmas: SMALL_LOG, hasBackup: true });
     const { calls, kept, root } = recorded;
     expect(unsyncedAcks(calls, allIds(kept))).toEqual([]);
 
@@ -62,12 +55,18 @@ traced(
     const anywhere = Array.from({ length: CUTS }, () => ({ at: between(random, 1, last), isBare: false }));
     expect(cutPower(recorded, [...anywhere, ...atEveryAck(recorded)], random)).toEqual([]);
 
-    const folders: [string, Kept][] = [];
     const spread = Array.from({ length: BOOTS }, (_, n) => ({
       at: Math.ceil(((n + random()) * last) / BOOTS),
       isBare: false,
     }));
-    cutPower(recorded, spread, random, (folder, _, keptThen) => folders.push([folder, keptThen]) > 0);
+    const folders: [string, Kept][] = [];
+    const left = departures(calls);
+    const again = createDisk(root);
+    for (const { at, isBare } of diskAt(again, calls, spread)) {
+      const folder = newDataDir();
+      again.cut(folder, { random, isBare });
+      folders.push([folder, keptBefore(kept, left, at)]);
+    }
     for (let n = 0; n < folders.length; n += BOOTS_AT_ONCE) {
       await Promise.all(
         folders.slice(n, n + BOOTS_AT_ONCE).map(([folder, then]) => bootOn(rig, recorded, folder, then)),

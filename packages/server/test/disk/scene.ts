@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Client } from "@parley-chat/sdk";
+import { base64, chunk, header, pngOf, rows, text } from "../cards/make-png.ts";
 import { asked, type Rig } from "../faults/journey.ts";
 import { newConversation, outcome } from "../faults/scene.ts";
 import { openSocket } from "../realtime/socket.ts";
@@ -24,6 +25,12 @@ export interface Recorded {
   env: Record<string, string>;
 }
 
+/** The file of a card with a picture. */
+export const cardFile = (name: string): Uint8Array<ArrayBuffer> => {
+  const card = base64({ name, description: "Keeps bees." });
+  return new Uint8Array(pngOf(header(120, 160), text("tEXt", "chara", card), rows(120, 160), chunk("IEND")));
+};
+
 const CLIENTS = 8;
 const ROUNDS = 6;
 
@@ -47,7 +54,7 @@ export const SMALL_LOG = { "wal_autocheckpoint = 4000": "wal_autocheckpoint = 30
  */
 export async function recordLoad(
   rig: Rig,
-  options: { pragmas: Record<string, string>; picture?: Uint8Array<ArrayBuffer>; rounds?: number },
+  options: { pragmas: Record<string, string>; rounds?: number; hasBackup?: boolean },
 ): Promise<Recorded> {
   const { rounds = ROUNDS } = options;
   const upstream = await rig.upstream((call) => answering("To ", asked(call))(call));
@@ -60,14 +67,14 @@ export async function recordLoad(
   const server = await rig.start({ dataDir: root, env: traced, under: recording.under });
   await Promise.all([
     ...Array.from({ length: CLIENTS }, (_, n) => talk(server, n, rounds, kept)),
-    takePicture(server.owner, options.picture, kept),
+    takePicture(server.owner, kept),
   ]);
-  if (options.picture) {
+  if (options.hasBackup) {
     const { code, stderr } = await runParley(["backup", newDataDir()], { dataDir: root, env });
     if (code !== 0) throw new Error(stderr);
   }
   await server.kill();
-  const calls = readCalls(await recording.text(server.pid));
+  const calls = readCalls(await recording.text());
 
   // Another process goes on with what that one left in the system's memory, and stops in good order.
   const next = newRecording();
@@ -75,15 +82,14 @@ export async function recordLoad(
   await talk(restarted, CLIENTS, 1, kept);
   await restarted.kill("SIGTERM");
   const behind = (calls.at(-1)?.from ?? 0) + 1;
-  for (const call of readCalls(await next.text(restarted.pid))) {
+  for (const call of readCalls(await next.text())) {
     calls.push({ ...call, from: behind + call.from, to: behind + call.to });
   }
   return { calls, kept, root, dataDir, env };
 }
 
-async function takePicture(owner: Client, file: Uint8Array<ArrayBuffer> | undefined, kept: Kept) {
-  if (!file) return;
-  const { character } = await owner.characters.import({ file });
+async function takePicture(owner: Client, kept: Kept): Promise<void> {
+  const { character } = await owner.characters.import({ file: cardFile("Mira") });
   kept.characters.add(character.id);
 }
 

@@ -33,8 +33,8 @@ const CALLS = [
 export interface Recording {
   /** What to start the process under; it stays a child of the test. */
   under: readonly string[];
-  /** The whole text, once the process of this id has ended. */
-  text(pid: number): Promise<string>;
+  /** The whole text, once the process has ended. */
+  text(): Promise<string>;
 }
 
 export function newRecording(): Recording {
@@ -43,8 +43,9 @@ export function newRecording(): Recording {
   const flags = ["-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "16777216", "-e", "signal=kill"];
   return {
     under: ["strace", ...flags, "-e", `trace=${CALLS.map((name) => `?${name}`)}`, "-o", path],
-    async text(pid) {
-      const isLast = new RegExp(`^${pid} +\\+\\+\\+ (killed|exited) .*\n$`, "m");
+    async text() {
+      const pid = readFileSync(path, "latin1").slice(0, 20).split(" ")[0];
+      const isLast = new RegExp(`^${pid} +\\+\\+\\+ (killed|exited) .*\\n$`, "m");
       await until("the end of the recording", () => isLast.test(tailOf(path)));
       return readFileSync(path, "latin1");
     },

@@ -171,11 +171,10 @@ async function copyBlobs(dataDir: string, draft: string, copied: Map<string, Dig
       rmSync(join(draft, path), { force: true });
     }
   }
-  for (const entry of existsSync(join(draft, BLOBS))
-    ? readdirSync(join(draft, BLOBS), { recursive: true, withFileTypes: true })
-    : []) {
-    if (entry.isDirectory()) syncFolder(join(entry.parentPath, entry.name));
-  }
+  const to = join(draft, BLOBS);
+  if (!existsSync(to)) return;
+  for (const entry of readdirSync(to, { withFileTypes: true })) syncFolder(join(to, entry.name));
+  syncFolder(to);
 }
 
 function requireRoom(draft: string, dataDir: string): void {
