@@ -62,6 +62,13 @@ function tailOf(path: string): string {
   return tail.toString("latin1", 0, length);
 }
 
+/** What to start a process under so that calls fail from the first on, of files whose paths are given. */
+export const underFaults = (faults: readonly string[], paths: readonly string[]): string[] => [
+  ...["strace", "-D", "-f", "-o", "/dev/null"],
+  ...faults.flatMap((fault) => ["-e", `inject=${fault}`]),
+  ...paths.flatMap((path) => ["-P", path]),
+];
+
 /** Faults of the kernel's own making in a running process, as strace's `--inject` has them. */
 export interface Injection {
   /** Resolves once the process is on its own again. */
@@ -70,22 +77,13 @@ export interface Injection {
 
 /**
  * Lets every call of a running process that one of these expressions names fail or wait, e.g.
- * `pwrite64,write:error=ENOSPC`, of files whose paths are given or of all. Resolves once it is in force.
+ * `pwrite64,fsync:error=ENOSPC`. Resolves once it is in force.
  */
-export async function inject(
-  pid: number,
-  faults: readonly string[],
-  paths: readonly string[] = [],
-): Promise<Injection> {
-  const args = [
-    "-f",
-    "-p",
-    String(pid),
-    "-o",
-    "/dev/null",
-    ...faults.flatMap((fault) => ["-e", `inject=${fault}`]),
-  ];
-  const tracer = spawn("strace", [...args, ...paths.flatMap((path) => ["-P", path])], {
+export async function inject(pid: number, faults: readonly string[]): Promise<Injection> {
+  const traced = faults.map((fault) => fault.split(":")[0]).join();
+  const args = ["-f", "-p", String(pid), "-o", "/dev/null", "-e", `trace=${traced}`];
+  for (const fault of faults) args.push("-e", `inject=${fault}`);
+  const tracer = spawn("strace", args, {
     stdio: ["ignore", "ignore", "pipe"],
   });
   tracers.add(tracer);
