@@ -82,6 +82,12 @@ export async function askProvider(config: Config, clock: Clock, timeoutMs: numbe
   return found;
 }
 
+/** What the log says of a refused write: a disk's refusal is no fault of ours, and needs no stack. */
+function whyRefused(refusal: unknown): Record<string, unknown> {
+  if (!(refusal instanceof Problem) || refusal.code !== "storage_unavailable") return { error: refusal };
+  return { reason: refusal.detail, cause: (refusal.cause as Error | undefined)?.message };
+}
+
 /** A process put together and not yet begun. */
 export interface Server {
   /** Begins: takes up what an earlier run left, then listens. */
@@ -118,7 +124,7 @@ export async function compose(
     ],
     onChange(name, isOk, refusal) {
       if (isOk) log.info("a store takes writes again", { store: name });
-      else log.error("a store refuses writes", { store: name, error: refusal });
+      else log.error("a store refuses writes", { store: name, ...whyRefused(refusal) });
     },
   });
 
@@ -262,7 +268,7 @@ export async function compose(
     problem: Problem,
     { id, method, route }: { id: string; method: string; route: string },
   ) => {
-    if (problem.code === "storage_unavailable") reportRefusedWrite();
+    if (problem.code === "storage_unavailable") health.suspect();
     if (problem.code === "overloaded" && problem.cause !== undefined) {
       log.warn("no more files can be opened", { request_id: id, method, route });
     }
@@ -364,11 +370,6 @@ export async function compose(
       (app) => serveWeb(app, { isRegistrationOpen: config.registration === "open" }),
     ],
   });
-
-  /** A refused write marks every store that cannot write now; the probes say which. */
-  function reportRefusedWrite(): void {
-    void health.measureAll();
-  }
 
   const housekeep = async () => {
     await users.sweep();

@@ -1,6 +1,7 @@
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { accessSync, chmodSync, constants, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeFolder } from "./durable-files.ts";
 import { finishRestore } from "./restored-folder.ts";
 import { StartError } from "./start-error.ts";
 
@@ -40,13 +41,6 @@ export function openDataFolder(dataDir: string): DataFolder {
     throw notWritable(path, error);
   }
   return { path, release: () => lock.close() };
-}
-
-/** Makes a folder and those above it; one at a time, for the recursive call never ends on some file systems. */
-function makeFolder(path: string): void {
-  if (existsSync(path) && statSync(path).isDirectory()) return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
 }
 
 /** A folder that was there before may be open to others: what Parley keeps in it is nobody else's. */

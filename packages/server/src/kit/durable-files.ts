@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, createWriteStream, fsyncSync, openSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
@@ -7,6 +17,18 @@ import { pipeline } from "node:stream/promises";
 export function syncFolder(path: string): void {
   if (process.platform === "win32") return; // A folder cannot be opened there.
   syncFile(path);
+}
+
+/**
+ * Makes a folder and those above it where they are missing, for this user alone, so that a power failure
+ * keeps them. One at a time, for the recursive call never ends on some file systems.
+ */
+export function makeFolder(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  const above = dirname(path);
+  if (above !== path) makeFolder(above);
+  mkdirSync(path, { mode: 0o700 });
+  syncFolder(above);
 }
 
 /** Puts a file's bytes on disk. */

@@ -89,3 +89,15 @@ test("measuring asks every store, tells of what it finds, and asks once a second
   await health.measureAll();
   expect(probes).toEqual({ accounts: 2, messages: 2 });
 });
+
+test("a refused write is followed up within 5 s, also right after a measurement that found all well (I18)", async () => {
+  const { clock, health, refusals, probes } = rig();
+  health.suspect();
+  await clock.advance(0);
+  expect(probes).toEqual({ accounts: 1, messages: 1 });
+  refusals.set("accounts", full);
+  for (let n = 0; n < 3; n++) health.suspect();
+  await clock.advance(5_000);
+  expect(health.checks()).toEqual({ accounts: "failing", messages: "ok" });
+  expect(probes.messages).toBe(2);
+});

@@ -21,6 +21,7 @@ export function createHealth(uses: {
 }) {
   const failing = new Set<string>();
   let isProbing = false;
+  let isSuspected = false;
 
   const measure = async ({ name, probe }: Dependency) => {
     const startedMs = uses.clock.monotonic();
@@ -38,11 +39,12 @@ export function createHealth(uses: {
 
   let measured: { at: number; all: Promise<Awaited<ReturnType<typeof measure>>[]> } | null = null;
 
+  const isFresh = () => measured !== null && uses.clock.monotonic() - measured.at < MEASURED_MS;
+
   /** Asks every dependency; whoever asks within a second of another gets the same answer. */
   const measureAll = () => {
-    const at = uses.clock.monotonic();
-    if (!measured || at - measured.at >= MEASURED_MS) {
-      measured = { at, all: Promise.all(uses.dependencies.map(measure)) };
+    if (!measured || !isFresh()) {
+      measured = { at: uses.clock.monotonic(), all: Promise.all(uses.dependencies.map(measure)) };
     }
     return measured.all;
   };
@@ -56,14 +58,21 @@ export function createHealth(uses: {
   };
 
   const probeFailing = async () => {
-    if (isProbing || failing.size === 0) return;
+    if (isProbing || (failing.size === 0 && !isSuspected)) return;
     isProbing = true;
-    await Promise.all(uses.dependencies.filter(({ name }) => failing.has(name)).map(measure));
+    const suspects = uses.dependencies.filter(({ name }) => isSuspected || failing.has(name));
+    isSuspected = false;
+    await Promise.all(suspects.map(measure));
     isProbing = false;
   };
   const stop = uses.clock.every(PROBE_EVERY_MS, () => void probeFailing());
 
   return {
+    /** A write was refused, it is not known by which store: each is asked now, or at the next probe where one just was. */
+    suspect(): void {
+      if (isFresh()) isSuspected = true;
+      else void measureAll();
+    },
     /** What a real write came to: null where it is stored, else why it is not. */
     report,
     /** From memory alone. */

@@ -59,7 +59,8 @@ export function finishRestore(dataDir: string): void {
 }
 
 function keep(dataDir: string, kept: string, name: string): void {
-  mkdirSync(kept, { recursive: true, mode: 0o700 });
+  // What lies in a folder whose own name is lost is lost as well.
+  if (mkdirSync(kept, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dataDir);
   renameSync(join(dataDir, name), join(kept, name));
   syncFolder(kept);
   failpoint("k21");

@@ -16,6 +16,8 @@ export interface ServerOptions {
   /** Armed by the test entry point, e.g. `k04:kill@1`. */
   failpoints?: string[];
   entry?: Entry;
+  /** A program and its arguments that starts the server's program in its own place, as a tracer does. */
+  under?: readonly string[];
 }
 
 /** A Parley server in a process of its own. */
@@ -47,15 +49,11 @@ process.on("exit", () => {
 /** Starts the program from its sources: through the test entry point, or as it is shipped. */
 function spawnParley(
   args: readonly string[],
-  {
-    dataDir,
-    env,
-    entry = "test-entry",
-    input,
-  }: { dataDir: string; env?: Record<string, string>; entry?: Entry; input?: string },
+  { dataDir, env, entry = "test-entry", input, under = [] }: Launch & { dataDir: string },
 ) {
   const path = join(root, `packages/server/src/${entry}.ts`);
-  const child = spawn(process.execPath, ["-C", "parley-source", path, ...args], {
+  const line = [...under, process.execPath, "-C", "parley-source", path, ...args];
+  const child = spawn(line[0] as string, line.slice(1), {
     cwd: dataDir,
     env: {
       PATH: process.env.PATH ?? "",
@@ -75,13 +73,15 @@ function spawnParley(
   return child;
 }
 
+type Launch = Pick<ServerOptions, "dataDir" | "env" | "entry" | "under"> & { input?: string };
+
 /** `main` is what ships; `test-entry` is the same with failpoints. */
 export type Entry = "main" | "test-entry";
 
 /** Runs a command to its end, with `input` to read; kills it where it goes on for longer than a start may take. */
 export async function runParley(
   args: readonly string[],
-  options: { dataDir?: string; env?: Record<string, string>; entry?: Entry; input?: string } = {},
+  options: Launch = {},
 ): Promise<{ code: number | string; stdout: string; stderr: string }> {
   const child = spawnParley(args, { ...options, dataDir: options.dataDir ?? newDataDir() });
   started.add(child);

@@ -1,7 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { loadConfig } from "../../config.ts";
-import { copyFile, type Digest, digestOf, syncFile, syncFolder } from "../../kit/durable-files.ts";
+import {
+  copyFile,
+  type Digest,
+  digestOf,
+  makeFolder,
+  syncFile,
+  syncFolder,
+} from "../../kit/durable-files.ts";
 import { failpoint } from "../../kit/failpoint.ts";
 import { writePrivateFile } from "../../kit/secrets.ts";
 import { copySqlite } from "../../kit/sqlite/copy.ts";
@@ -89,13 +96,6 @@ function refuseBadPlaces(dataDir: string, folder: string): void {
   }
 }
 
-/** One at a time; the recursive call never ends on some file systems. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
-}
-
 /** What killed backups left behind. */
 function dropOldDrafts(folder: string): void {
   for (const name of readdirSync(folder).filter((entry) => DRAFT.test(entry))) {
@@ -171,11 +171,10 @@ async function copyBlobs(dataDir: string, draft: string, copied: Map<string, Dig
       rmSync(join(draft, path), { force: true });
     }
   }
-  for (const entry of existsSync(join(draft, BLOBS))
-    ? readdirSync(join(draft, BLOBS), { recursive: true, withFileTypes: true })
-    : []) {
-    if (entry.isDirectory()) syncFolder(join(entry.parentPath, entry.name));
-  }
+  const to = join(draft, BLOBS);
+  if (!existsSync(to)) return;
+  for (const entry of readdirSync(to, { withFileTypes: true })) syncFolder(join(to, entry.name));
+  syncFolder(to);
 }
 
 function requireRoom(draft: string, dataDir: string): void {

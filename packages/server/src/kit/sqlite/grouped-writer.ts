@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { storageProblem } from "./errors.ts";
+import type { watchPlace } from "./place.ts";
 
 const WAITING_MAX = 10_000;
 /** Bounds how long one commit holds the event loop: at some 50 µs a work, about 25 ms. */
@@ -32,7 +33,7 @@ type Outcome = { value: unknown } | { error: unknown };
  * shares a commit; no timers, so a lone work waits for nothing but the end of that turn.
  *
  * `beforeCommit` runs inside each transaction behind its works, `onBegin` before them: together they
- * keep what is written once for several works. `onOutcome` hears of each commit that stored something:
+ * keep what is written once for several works. `place` is asked around each commit. `onOutcome` hears of each commit that stored something:
  * null where it is on disk, else why the disk refused. With `commitEachStep` there are no transactions at all: every
  * statement commits by itself, as in a store that has none.
  */
@@ -42,11 +43,19 @@ export function createGroupedWriter(
     commitEachStep?: boolean;
     onBegin?: () => void;
     beforeCommit?: () => void;
+    place?: ReturnType<typeof watchPlace>;
     onOutcome?: (refusal: Problem | null) => void;
     waitingMax?: number;
   } = {},
 ): GroupedWriter {
-  const { onBegin, beforeCommit, onOutcome, commitEachStep = false, waitingMax = WAITING_MAX } = options;
+  const {
+    onBegin,
+    beforeCommit,
+    place,
+    onOutcome,
+    commitEachStep = false,
+    waitingMax = WAITING_MAX,
+  } = options;
   let waiting: Waiting[] = [];
   let isScheduled = false;
   let isClosed = false;
@@ -109,12 +118,14 @@ export function createGroupedWriter(
 
   function commit<T>(work: () => T): T {
     const changesBefore = changes();
+    place?.before();
     if (!commitEachStep) db.exec("BEGIN IMMEDIATE");
     try {
       onBegin?.();
       const value = work();
       beforeCommit?.();
       if (!commitEachStep) db.exec("COMMIT");
+      place?.behind();
       // A commit of nothing succeeds on a full disk too.
       if (changes() > changesBefore) onOutcome?.(null);
       return value;

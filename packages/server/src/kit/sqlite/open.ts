@@ -74,7 +74,13 @@ function prepareFile(path: string): boolean {
   if (path === ":memory:") return true;
   // Never opened where it is there: closing any descriptor of a file drops this process's POSIX locks
   // on it, those of another connection included. The log files take their mode from this one.
-  if (!statSync(path, { throwIfNoEntry: false })) closeSync(openSync(path, "wx", 0o600));
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) closeSync(openSync(path, "wx", 0o600));
+  else if (found.isDirectory()) {
+    throw new StartError(
+      `${path} is a folder, not a Parley file; move it away, then \`parley restore BACKUP --replace\` brings a backup back.`,
+    );
+  }
   const wal = statSync(`${path}-wal`, { throwIfNoEntry: false });
   return wal === undefined || wal.size === 0;
 }
@@ -90,7 +96,14 @@ function prepareToWrite(db: DatabaseSync): void {
 function check(db: DatabaseSync, path: string, isClean: boolean): void {
   // SQLite refuses here what is not its own, what is shorter than its header says, and a broken schema.
   db.prepare("SELECT count(*) FROM sqlite_schema").get();
-  if (isClean || statSync(path).size > QUICK_CHECK_BYTES_MAX) return;
+  const bytes = path === ":memory:" ? 0 : statSync(path).size;
+  if (isClean) {
+    // It reads what is missing of the last page as zeros.
+    const { page_size: pageBytes } = db.prepare("PRAGMA page_size").get() as { page_size: number };
+    if (bytes % pageBytes !== 0) throw damaged(path, "cut within a page");
+    return;
+  }
+  if (bytes > QUICK_CHECK_BYTES_MAX) return;
   const found = db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
   if (found.quick_check !== "ok") throw damaged(path, found.quick_check);
 }

@@ -1,6 +1,7 @@
 import { hash as hashOf } from "node:crypto";
 import { mkdir, open, opendir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Clock } from "../../kit/clock.ts";
 import { createKeyedQueue } from "../../kit/keyed-queue.ts";
 import { storageProblem } from "../../kit/sqlite/errors.ts";
@@ -40,7 +41,7 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
       await sync(dirname(path));
     } catch (error) {
       await rm(draft, { force: true });
-      throw storageProblem(error) ?? error;
+      throw storageProblem(error) ?? vanished(error) ?? error;
     }
   }
 
@@ -67,6 +68,13 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
         return true;
       }),
   };
+}
+
+/** A put makes the folders that it needs, but the outermost ones were there at the start. */
+function vanished(error: unknown): Problem | null {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") return null;
+  const detail = "Nothing can be stored just now: the folder of the pictures is gone. Try again in a moment.";
+  return new Problem("storage_unavailable", detail, { retryAfterS: 1, cause: error });
 }
 
 function notUsable(folder: string, error: unknown): StartError {
@@ -97,9 +105,11 @@ async function writeSynced(path: string, bytes: Uint8Array, time: number): Promi
   }
 }
 
-/** Makes a folder that is still there after a power failure. */
+/** Makes a folder, and those above it, that are still there after a power failure. */
 async function makeFolder(path: string): Promise<void> {
-  if ((await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined) await sync(dirname(path));
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
 }
 
 /** A new name in a folder is durable once the folder is synced; not every system can do that (Windows). */

@@ -1,6 +1,7 @@
 import type { Problem } from "@parley-chat/sdk/contract/problem";
 import { createGroupedWriter } from "../../kit/sqlite/grouped-writer.ts";
 import { openSqlite } from "../../kit/sqlite/open.ts";
+import { watchPlace } from "../../kit/sqlite/place.ts";
 import { createAccepting } from "./accepting.ts";
 import { createActivity } from "./activity.ts";
 import { createConversations } from "./conversations.ts";
@@ -40,6 +41,7 @@ export function createSqliteMessageStore(options: SqliteMessageStoreOptions): Me
     commitEachStep,
     onBegin: activity.begin,
     beforeCommit: activity.beforeCommit,
+    place: watchPlace(path),
     onOutcome(refusal) {
       if (refusal === null) activity.committed();
       onOutcome?.(refusal);

@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { CompiledQuery, Kysely } from "kysely";
 import { isUniqueViolation, openSqlite, storageProblem } from "../../kit/sqlite/open.ts";
+import { watchPlace } from "../../kit/sqlite/place.ts";
 import { createRunner, kyselyOver, type Run } from "./kysely-sqlite.ts";
 import { migrations } from "./migrations.ts";
 import { type Sql, UniqueViolation } from "./sql.ts";
@@ -15,6 +16,12 @@ interface Write {
   work(tx: Kysely<Tables>): Promise<unknown>;
   /** Tells the caller; only called once the outcome is on the disk. */
   settle(outcome: Outcome): void;
+}
+
+interface Writer {
+  db: DatabaseSync;
+  run: Run;
+  place: ReturnType<typeof watchPlace>;
 }
 
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
@@ -32,6 +39,7 @@ export function createSqliteSql({ path }: { path: string }): Sql {
     }),
   });
   const reader = openSqlite({ path, migrations: [], isReadOnly: true });
+  const place = watchPlace(path);
   const runOnWriter = translateErrors(createRunner(writer));
   const read = kyselyOver<Tables>(translateErrors(createRunner(reader)));
   const waiting: Write[] = [];
@@ -57,7 +65,7 @@ export function createSqliteSql({ path }: { path: string }): Sql {
 
   /** One group; the next waits for the event loop to turn, so that everything else gets its time too. */
   async function drain() {
-    await runGroup(writer, runOnWriter, waiting.splice(0, GROUP_MAX));
+    await runGroup({ db: writer, run: runOnWriter, place }, waiting.splice(0, GROUP_MAX));
     isScheduled = false;
     if (waiting.length > 0) schedule();
   }
@@ -85,13 +93,16 @@ export function createSqliteSql({ path }: { path: string }): Sql {
 }
 
 /** Runs works one after another in one transaction, commits, then tells every caller. Never rejects. */
-async function runGroup(db: DatabaseSync, run: Run, group: readonly Write[]) {
+async function runGroup(writer: Writer, group: readonly Write[]) {
+  const { db, run, place } = writer;
   let outcomes: Outcome[];
   try {
+    place.before();
     db.exec("begin immediate");
     outcomes = [];
     for (const { work } of group) outcomes.push(await runOne(db, run, work));
     db.exec("commit");
+    place.behind();
   } catch (error) {
     rollBack(db);
     const problem = storageProblem(error) ?? error;
