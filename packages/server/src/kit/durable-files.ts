@@ -26,7 +26,7 @@ export function syncFolder(path: string): void {
 export function makeFolder(path: string): void {
   if (existsSync(path) && statSync(path).isDirectory()) return;
   const above = dirname(path);
-  if (above !== path) makeFolder(above);
+  if (!existsSync(above)) makeFolder(above);
   mkdirSync(path, { mode: 0o700 });
   syncFolder(above);
 }

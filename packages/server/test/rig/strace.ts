@@ -6,9 +6,10 @@ import { expect, test } from "vitest";
 import { until } from "../faults/until.ts";
 import { newDataDir } from "./server.ts";
 
+/** Whether it is here, and the system lets it trace. */
 export const hasStrace = (() => {
   try {
-    execFileSync("strace", ["-V"], { stdio: "ignore" });
+    execFileSync("strace", ["-f", "-o", "/dev/null", "true"], { stdio: "ignore" });
     return true;
   } catch {
     return false;
@@ -18,7 +19,7 @@ export const hasStrace = (() => {
 /** Says loudly that what needs strace was not exercised, and in CI fails. */
 export function requireStrace(what: string): void {
   if (hasStrace) return;
-  console.error(`NOT EXERCISED: ${what}. No strace was found; apt-get install strace.`);
+  console.error(`NOT EXERCISED: ${what}. No strace was found that may trace; apt-get install strace.`);
   test(`strace is at hand for: ${what}`, () => expect(process.env.CI).toBeUndefined());
 }
 
