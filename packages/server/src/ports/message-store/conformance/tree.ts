@@ -118,7 +118,8 @@ async function apply(store: MessageStore, id: string, model: Model, { kind, on, 
       named.role === "user"
         ? model.childrenOf(named).some(({ status }) => status === "pending")
         : named.status === "pending";
-    const expected = named.isDeleted ? "not_regenerable" : isOpen ? "in_flight" : "accepted";
+    const isGone = named.isDeleted || answered?.isDeleted;
+    const expected = isOpen ? "in_flight" : isGone ? "not_regenerable" : "accepted";
     expect(result.kind).toBe(expected);
     if (expected !== "accepted") return;
     add({
