@@ -336,6 +336,7 @@ export async function compose(
           checkCursor: turns.checkCursor,
           follow: turns.follow,
           authenticate: users.authenticate,
+          recall: users.recall,
           isAlive: users.isAlive,
           onRevoked: users.onRevoked,
           idempotency,

@@ -32,10 +32,19 @@ export function createMetrics(): Metrics {
   streams.add({}, 0);
   sockets.add({}, 0);
   const ofProcess = lazily(measureProcess);
+  /** The row of each kind of call, so that its labels are written out once. */
+  const requestRows = new Map<string, HistogramRow>();
 
   return {
-    answered: ({ method, route, status, durationMs }) =>
-      requests.observe({ method, route, status }, durationMs / 1_000),
+    answered({ method, route, status, durationMs }) {
+      const kind = `${status} ${method} ${route}`;
+      let row = requestRows.get(kind);
+      if (!row) {
+        row = requests.row({ method, route, status });
+        requestRows.set(kind, row);
+      }
+      observe(row, durationMs / 1_000);
+    },
     openStreams: { opened: () => streams.add({}, 1), closed: () => streams.add({}, -1) },
     openSockets: { opened: () => sockets.add({}, 1), closed: () => sockets.add({}, -1) },
     turnEnded({ status, provider, promptTokens, completionTokens }) {
@@ -43,7 +52,7 @@ export function createMetrics(): Metrics {
       tokens.add({ kind: "prompt", provider }, promptTokens);
       tokens.add({ kind: "completion", provider }, completionTokens);
     },
-    firstToken: ({ provider, durationMs }) => firstTokens.observe({ provider }, durationMs / 1_000),
+    firstToken: ({ provider, durationMs }) => observe(firstTokens.row({ provider }), durationMs / 1_000),
     async expose() {
       const text = own.map((metric) => metric.text()).join("") + (await (await ofProcess())());
       return { contentType: "text/plain; version=0.0.4; charset=utf-8", text };
@@ -70,31 +79,34 @@ function counter(name: string, help: string, type = "counter") {
   };
 }
 
+interface HistogramRow {
+  readonly counts: number[];
+  sum: number;
+  count: number;
+}
+
+function observe(row: HistogramRow, seconds: number): void {
+  row.sum += seconds;
+  row.count++;
+  const bucket = SECONDS_BUCKETS.findIndex((bound) => seconds <= bound);
+  if (bucket >= 0) row.counts[bucket] = (row.counts[bucket] as number) + 1;
+}
+
 function histogram(name: string, help: string) {
-  const rows = new Map<string, { counts: number[]; sum: number; count: number }>();
+  const rows = new Map<string, HistogramRow>();
   return {
-    observe(labels: Labels, seconds: number) {
+    row(labels: Labels): HistogramRow {
       const key = labelText(labels);
-      let row = rows.get(key);
-      if (!row) {
-        row = { counts: SECONDS_BUCKETS.map(() => 0), sum: 0, count: 0 };
-        rows.set(key, row);
-      }
-      row.sum += seconds;
-      row.count++;
-      const bucket = SECONDS_BUCKETS.findIndex((bound) => seconds <= bound);
-      if (bucket >= 0) row.counts[bucket] = (row.counts[bucket] as number) + 1;
+      const row = rows.get(key) ?? { counts: SECONDS_BUCKETS.map(() => 0), sum: 0, count: 0 };
+      rows.set(key, row);
+      return row;
     },
     text: () =>
       head(name, help, "histogram") + [...rows].map(([key, row]) => bucketLines(name, key, row)).join(""),
   };
 }
 
-function bucketLines(
-  name: string,
-  key: string,
-  row: { counts: number[]; sum: number; count: number },
-): string {
+function bucketLines(name: string, key: string, row: HistogramRow): string {
   const prefix = key ? `${key},` : "";
   let below = 0;
   const lines = SECONDS_BUCKETS.map((bound, i) => {

@@ -111,7 +111,7 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.decorateRequest("principal", null);
   app.server.on("upgrade", uses.upgrades.upgrade);
-  const calls = trackCalls(app.server, uses.clock);
+  const calls = trackCalls(uses);
   readBodiesAsJson(app);
 
   const renderError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -131,20 +131,11 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
+    calls.began(request, reply);
     // Of calls that come at once on one connection each waits for its turn to be answered: answers that
     // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
     if (reply.raw.socket) done();
     else reply.raw.once("socket", () => done());
-  });
-  app.addHook("onResponse", (request, reply, done) => {
-    uses.onAnswered({
-      method: request.method,
-      route: routeOf(request),
-      status: reply.statusCode,
-      durationMs: reply.elapsedTime,
-      requestId: request.id,
-    });
-    done();
   });
   if (uses.allowedOrigins.length > 0) allowOrigins(app, uses.allowedOrigins);
   for (const surface of uses.surfaces) surface(app);
@@ -163,8 +154,11 @@ export function createGateway(uses: GatewayUses): Gateway {
   };
 }
 
-/** Knows the calls that are under way, event streams left out: those end with their turns or are cut. */
-function trackCalls(server: HttpServer, clock: Clock) {
+/**
+ * Knows the calls that are under way, event streams left out: those end with their turns or are cut. Tells
+ * of each that was answered.
+ */
+function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswered">) {
   /** By connection, for answers that wait for their turn hear nothing of its end. */
   const open = new Map<Socket, Set<ServerResponse>>();
   let tellEnded: (() => void) | null = null;
@@ -186,15 +180,24 @@ function trackCalls(server: HttpServer, clock: Clock) {
     });
     return responses;
   };
-  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
-    const responses = responsesOf(socket);
-    responses.add(response);
-    response.once("close", () => {
-      responses.delete(response);
-      tellIfEnded();
-    });
-  });
   return {
+    began(request: FastifyRequest, { raw: response }: FastifyReply): void {
+      const beganMs = clock.monotonic();
+      const responses = responsesOf(request.raw.socket);
+      responses.add(response);
+      response.on("close", () => {
+        responses.delete(response);
+        tellIfEnded();
+        if (!response.writableFinished) return;
+        onAnswered({
+          method: request.method,
+          route: routeOf(request),
+          status: response.statusCode,
+          durationMs: clock.monotonic() - beganMs,
+          requestId: request.id,
+        });
+      });
+    },
     async ended(timeoutMs: number): Promise<void> {
       if (!underWay()) return;
       await new Promise<void>((resolve) => {

@@ -32,8 +32,9 @@ type Credential = Principal["credential"];
 
 /** What a token proved when it was read: that never changes, unlike the state of its credential. */
 interface Proof {
-  readonly kind: Credential["kind"];
-  readonly id: string;
+  readonly credential: Credential;
+  /** Of the credential, among the states. */
+  readonly name: string;
   /** Of an access token alone. */
   readonly generation: number;
   readonly expiresAt: number;
@@ -53,6 +54,8 @@ export interface Authenticator {
    * or `unauthenticated`.
    */
   authenticate(headers: CredentialHeaders): Promise<Principal>;
+  /** The same at once, where nothing has to be asked for; else null. */
+  recall(headers: CredentialHeaders): Principal | null;
   /** Whether a principal may still act; for open streams, every second, mostly without asking the store. */
   isAlive(principal: Principal): Promise<boolean>;
   close(): void;
@@ -84,41 +87,55 @@ export function createAuthenticator(options: {
     }
   });
 
+  function recall(headers: CredentialHeaders): Principal | null {
+    const proof = proofs.get(tokenIn(headers));
+    const state = proof && freshState(proof.name, STATE_AGE_MS_MAX);
+    return state ? admit(proof, state) : null;
+  }
+
   async function authenticate(headers: CredentialHeaders): Promise<Principal> {
     const token = tokenIn(headers);
     const known = proofs.get(token);
     const proof = known ?? (await prove(token));
-    if (proof.expiresAt <= clock.now()) throw expired();
-    const state = await stateOf(proof, STATE_AGE_MS_MAX);
-    if (!state || !isGood(state, proof)) throw notValid();
+    const principal = admit(proof, await stateOf(proof, STATE_AGE_MS_MAX));
     if (!known) proofs.set(token, proof);
+    return principal;
+  }
+
+  function admit(proof: Proof, state: State | null): Principal {
+    const now = clock.now();
+    if (proof.expiresAt <= now) throw expired();
+    const isGood =
+      state !== null && state.expiresAt > now && !state.deadGenerations.includes(proof.generation);
+    if (!isGood) throw notValid();
     return state.principal;
   }
 
-  const isGood = (state: State, proof: Proof) =>
-    state.expiresAt > clock.now() && !state.deadGenerations.includes(proof.generation);
-
   /** Reads a token. The cheap checks come first; the store is only asked for a key that can be one. */
   async function prove(token: string): Promise<Proof> {
-    const lasting = { generation: -1, expiresAt: Number.POSITIVE_INFINITY };
-    if (isEnvironmentKey(token)) return { kind: "environment", id: "environment", ...lasting };
+    if (isEnvironmentKey(token)) return proofOf({ kind: "environment", id: "environment" });
     if (token.includes(",")) throw severalCredentials();
     const key = readKeyToken(token);
     if (key) {
-      const state = await stateOf({ kind: "key", id: key.id }, STATE_AGE_MS_MAX);
+      const proof = proofOf({ kind: "key", id: key.id });
+      const state = await stateOf(proof, STATE_AGE_MS_MAX);
       if (!state || !isSameText(hash("sha256", key.secret), state.secretHash)) throw notValid();
-      return { kind: "key", id: key.id, ...lasting };
+      return proof;
     }
     const claims = await tokens.verifyAccess(token);
     if (claims === "expired") throw expired();
     if (!claims) throw notValid();
-    return { kind: "session", id: claims.sessionId, ...claims };
+    return proofOf({ kind: "session", id: claims.sessionId }, claims);
   }
 
-  async function stateOf(credential: Credential, ageMsMax: number): Promise<State | null> {
-    const name = `${credential.kind}:${credential.id}`;
+  function freshState(name: string, ageMsMax: number): State | null {
     const known = states.get(name);
-    if (known && clock.monotonic() - known.readAt < ageMsMax) return known.state;
+    return known && clock.monotonic() - known.readAt < ageMsMax ? known.state : null;
+  }
+
+  async function stateOf({ name, credential }: NamedCredential, ageMsMax: number): Promise<State | null> {
+    const fresh = freshState(name, ageMsMax);
+    if (fresh) return fresh;
     // Streams of one credential ask in the same moment: one read answers them all.
     const asked = asking.get(name) ?? readState(name, credential).finally(() => asking.delete(name));
     asking.set(name, asked);
@@ -188,8 +205,9 @@ export function createAuthenticator(options: {
 
   return {
     authenticate,
+    recall,
     async isAlive({ credential }) {
-      const state = await stateOf(credential, STREAM_STATE_AGE_MS_MAX);
+      const state = await stateOf(named(credential), STREAM_STATE_AGE_MS_MAX);
       return state !== null && state.expiresAt > clock.now();
     },
     close() {
@@ -199,6 +217,20 @@ export function createAuthenticator(options: {
     },
   };
 }
+
+type NamedCredential = Pick<Proof, "credential" | "name">;
+
+const named = (credential: Credential): NamedCredential => ({
+  credential,
+  name: `${credential.kind}:${credential.id}`,
+});
+
+const proofOf = (
+  credential: Credential,
+  { generation, expiresAt }: Pick<Proof, "generation" | "expiresAt"> = LASTING,
+): Proof => ({ ...named(credential), generation, expiresAt });
+
+const LASTING = { generation: -1, expiresAt: Number.POSITIVE_INFINITY };
 
 /** Only the owner has `admin`, whatever a key was given. */
 const scopesOf = (role: Principal["role"], given: readonly Scope[]): readonly Scope[] =>

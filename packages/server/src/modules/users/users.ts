@@ -24,6 +24,8 @@ export interface Users {
   readonly keys: Api<typeof keys>;
   /** Who sent these headers. Throws `several_credentials` or `unauthenticated`. */
   readonly authenticate: Authenticator["authenticate"];
+  /** The same at once, where nothing has to be asked for; else null. */
+  readonly recall: Authenticator["recall"];
   /** Whether a principal may still act; open streams ask every second. Rejects as the store does. */
   readonly isAlive: Authenticator["isAlive"];
   /** Hears, before the revoking call is answered, of what ended; returns the function that stops it. */
@@ -74,6 +76,7 @@ export function createUsers(options: {
     sessions: sessions.calls,
     keys: keys.calls,
     authenticate: authenticator.authenticate,
+    recall: authenticator.recall,
     isAlive: authenticator.isAlive,
     onRevoked: (listener) =>
       revocations.listen((news) => {

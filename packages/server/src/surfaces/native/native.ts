@@ -10,6 +10,7 @@ import {
   type Principal,
   type Route,
   realtimeSocket,
+  type Scope,
   turnEvents,
 } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
@@ -37,6 +38,8 @@ export interface NativeUses {
   checkCursor(after: string): void;
   follow(turnId: string, after: string | null, principal: Principal): Promise<TurnReader>;
   authenticate(headers: CredentialHeaders): Promise<Principal>;
+  /** The same at once, where nothing has to be asked for; else null. */
+  recall(headers: CredentialHeaders): Principal | null;
   isAlive(principal: Principal): Promise<boolean>;
   onRevoked(listener: () => void): () => void;
   idempotency: Pick<Idempotency, "run" | "principalOf">;
@@ -95,22 +98,24 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
         idempotencyKey: key,
         newId: key === undefined ? newId : uses.derivedIds(principal, template, key),
       });
-      const work = async (): Promise<Answer> => {
-        const body = await invoke(input, context, request, reply);
-        return { status: statusOf(body), body };
-      };
-      let answer: Answer;
-      if (key === undefined || route.isIdempotentItself) answer = await work();
-      else {
+      const work = () => invoke(input, context, request, reply);
+      let body: unknown;
+      let status: number;
+      if (key === undefined || route.isIdempotentItself) {
+        body = await work();
+        status = statusOf(body);
+      } else {
         const hasSecret = route.hasSecret ?? false;
         const done = await uses.idempotency.run(
           { principal, route: template, key, body: route.fileTypes ? named(input) : input, hasSecret },
-          work,
+          async (): Promise<Answer> => {
+            const made = await work();
+            return { status: statusOf(made), body: made };
+          },
         );
         if (done.isReplay) context.markReplayed();
-        answer = done;
+        ({ status, body } = done);
       }
-      const { status, body } = answer;
       if (route.answersFile) return sendFile(request, reply, body as FileAnswer);
       if (route.isLong) return reply.type(JSON_TYPE).send(Readable.from(jsonPieces(body)));
       if (route.streams === "on_accept" && wantsEvents(request) && hasTurn(body)) {
@@ -140,14 +145,26 @@ function serveTurnEvents(app: FastifyInstance, uses: ServeUses): void {
 
 /** Who calls, before the body is read. */
 function admit(uses: NativeUses, route: Route) {
-  return async (request: FastifyRequest): Promise<void> => {
-    uses.checkOpen();
-    if (route.access === "public") return refuseSeveral(request);
-    const principal = await uses.authenticate(credentialsOf(request));
-    if (route.access !== "signed_in" && !principal.scopes.includes(route.access)) {
-      throw new Problem("forbidden", `This credential lacks the scope ${route.access}.`);
+  const { access } = route;
+  const letIn = (request: FastifyRequest, principal: Principal): void => {
+    if (access !== "signed_in" && !principal.scopes.includes(access as Scope)) {
+      throw new Problem("forbidden", `This credential lacks the scope ${access}.`);
     }
     request.principal = principal;
+  };
+  return (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    uses.checkOpen();
+    if (access === "public") refuseSeveral(request);
+    else {
+      const credentials = credentialsOf(request);
+      const known = uses.recall(credentials);
+      if (!known) {
+        const asked = uses.authenticate(credentials).then((principal) => letIn(request, principal));
+        return void asked.then(() => done(), done);
+      }
+      letIn(request, known);
+    }
+    done();
   };
 }
 
