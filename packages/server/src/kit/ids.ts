@@ -1,4 +1,4 @@
-import { createHash, randomUUIDv7 } from "node:crypto";
+import { hash, randomUUIDv7 } from "node:crypto";
 
 /** A fresh, time-ordered id (UUIDv7). */
 export const newId = (): string => randomUUIDv7();
@@ -13,9 +13,9 @@ export const isId = (text: string): boolean => UUID.test(text);
  * Parts are length-prefixed, so no two lists of parts share an id by concatenation.
  */
 export function derivedId(...parts: string[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${part.length}:${part};`);
-  const hex = hash.digest("hex");
+  let text = "";
+  for (const part of parts) text += `${part.length}:${part};`;
+  const hex = hash("sha256", text, "hex");
   const variant = ((Number.parseInt(hex[16] as string, 16) & 0x3) | 0x8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -134,7 +134,8 @@ export function createMessages(uses: MessageUses): Messages {
     const accepted = await counted(context, () => {
       const id = newId();
       // R1: the turn's id follows from the client's, so that a repeat at any point repeats the same steps.
-      const turnId = derivedId("turn", target.conversationId, ...originOf(clientMessageId, requestKey, id));
+      const turnId = () =>
+        derivedId("turn", target.conversationId, ...originOf(clientMessageId, requestKey, id));
       return store.accept({
         conversationId: target.conversationId,
         userId,
@@ -148,7 +149,7 @@ export function createMessages(uses: MessageUses): Messages {
           requestKey,
         },
         ...(input.parent_id !== undefined && { parentId: input.parent_id }),
-        turn: input.reply === false ? null : newTurn(turnId, target, character),
+        turn: input.reply === false ? null : newTurn(turnId(), target, character),
         at: clock.now(),
         placesMax: uses.placesMax,
         openTurnsMax: uses.openTurnsMax,

@@ -256,21 +256,20 @@ export function createTurns(uses: TurnUses): Turns {
     }
   }
 
-  const requireTurn = async (turnId: string, context: CallContext): Promise<Turn> => {
-    const turn = isId(turnId)
-      ? await store.turn(turnId, (context as SignedInContext).principal.userId)
-      : null;
-    if (!turn) throw new Problem("not_found", "There is no such turn.");
+  const findTurn = async (turnId: string, userId: string): Promise<Turn> => {
+    const turn = isId(turnId) ? await store.turn(turnId, userId) : null;
+    if (!turn) throw noTurn();
     return turn;
   };
+  const requireTurn = (turnId: string, context: CallContext) =>
+    findTurn(turnId, (context as SignedInContext).principal.userId);
 
   async function follow(turnId: string, after: string | null, principal: Principal): Promise<ForkingReader> {
     const from = after === null ? null : readCursor(after);
-    const turn = isId(turnId) ? await store.turn(turnId, principal.userId) : null;
-    if (!turn) throw new Problem("not_found", "There is no such turn.");
+    const place = logs.get(turnId) ?? placeOf(await findTurn(turnId, principal.userId));
     // The log first, the state after it: a turn that ends in between ends this very log.
     const hadLog = logs.has(turnId);
-    const log = logOf({ turnId, conversationId: turn.conversation_id });
+    const log = logOf(place);
     const state = await store.turnState(turnId, principal.userId);
     if (state && !state.turn.ended_at) {
       // Nobody here may know of it: another process runs it, or no sweep has come by since its send was cut.
@@ -278,9 +277,8 @@ export function createTurns(uses: TurnUses): Turns {
       return log.read(from);
     }
     if (!hadLog) logs.delete(turnId);
-    if (log.isEnded()) return log.read(from);
-    if (!state) throw new Problem("not_found", "There is no such turn.");
-    return storedTurnLog(state).read(from);
+    if (!state) throw noTurn();
+    return (log.isEnded() ? log : storedTurnLog(state)).read(from);
   }
 
   return {
@@ -351,6 +349,8 @@ export function createTurns(uses: TurnUses): Turns {
     },
   };
 }
+
+const noTurn = () => new Problem("not_found", "There is no such turn.");
 
 const placeOf = (turn: Turn): TurnPlace => ({ turnId: turn.id, conversationId: turn.conversation_id });
 

@@ -10,6 +10,8 @@ const TICKS_TO_KEEP_ALIVE = 15;
 const SOCKET_BUFFER_BYTES_MAX = 128 * 1024;
 /** A client that takes nothing of what waits for so long is let go: it goes on from its cursor, if it lives. */
 const STUCK_MS = 120_000;
+/** What is written at once, before the socket is asked whether it takes more; the frame that goes beyond it is whole. */
+const PIECE_UNITS_MAX = 16 * 1024;
 const KEEP_ALIVE = ": keep-alive\n\n";
 
 export interface EventStreamUses {
@@ -44,6 +46,9 @@ export function createEventStreams(clock: Clock): EventStreams {
   });
   return {
     open(response, reader, uses) {
+      // The headers and what there is to say go out as one.
+      const { socket } = response;
+      socket?.cork();
       const stream = openStream(response, reader, {
         isAlive: uses.isAlive,
         onClose() {
@@ -53,6 +58,7 @@ export function createEventStreams(clock: Clock): EventStreams {
       });
       streams.add(stream);
       stream.begin();
+      socket?.uncork();
     },
     checkAll,
   };
@@ -81,11 +87,13 @@ function openStream(response: ServerResponse, reader: TurnReader, uses: EventStr
 
   const pump = () => {
     while (!out.isBlocked() && !isClosed) {
-      const frame = reader.next();
-      if (!frame) break;
-      failpoint("k15");
-      out.write(renderFrame(frame));
-      failpoint("k16");
+      const piece = takePiece(reader);
+      if (!piece) break;
+      // The last piece and the end of the response, which uncorks, go out as one.
+      if (reader.isDone()) response.socket?.cork();
+      out.write(piece.text);
+      for (let n = 0; n < piece.count; n++) failpoint("k16");
+      if (reader.isDone()) break;
     }
     if (reader.isDone() && !isClosed) finish();
   };
@@ -128,6 +136,19 @@ function openStream(response: ServerResponse, reader: TurnReader, uses: EventStr
       if (++ticks % TICKS_TO_KEEP_ALIVE === 0 && !isClosed && !out.isBlocked()) out.write(KEEP_ALIVE);
     },
   };
+}
+
+/** What the reader has just now, up to about a bound, or null where that is nothing. */
+function takePiece(reader: TurnReader): { text: string; count: number } | null {
+  let text = "";
+  let count = 0;
+  for (let frame = reader.next(); frame; frame = reader.next()) {
+    failpoint("k15");
+    text += renderFrame(frame);
+    count++;
+    if (text.length >= PIECE_UNITS_MAX) break;
+  }
+  return count === 0 ? null : { text, count };
 }
 
 interface ChunkWriter {
