@@ -243,6 +243,7 @@ export async function compose(
         { name: "day", max: config.messagesPerDayMax, windowMs: 86_400_000 },
       ],
     }),
+    claimFor: turns.claimFor,
     turnAccepted: turns.accepted,
     onChange(what, { id, conversation_id }, userId) {
       if (what !== "regenerated") news.tellConversation(conversation_id, { type: what, messageId: id });

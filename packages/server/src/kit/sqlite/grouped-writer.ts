@@ -33,8 +33,9 @@ type Outcome = { value: unknown } | { error: unknown };
  * shares a commit; no timers, so a lone work waits for nothing but the end of that turn.
  *
  * `beforeCommit` runs inside each transaction behind its works, `onBegin` before them: together they
- * keep what is written once for several works. `place` is asked around each commit. `onOutcome` hears of each commit that stored something:
- * null where it is on disk, else why the disk refused. With `commitEachStep` there are no transactions at all: every
+ * keep what is written once for several works. `onRollback` runs where a transaction was taken back.
+ * `place` is asked around each commit. `onOutcome` hears of each commit that stored something: null where
+ * it is on disk, else why the disk refused. With `commitEachStep` there are no transactions at all: every
  * statement commits by itself, as in a store that has none.
  */
 export function createGroupedWriter(
@@ -44,6 +45,7 @@ export function createGroupedWriter(
     onBegin?: () => void;
     beforeCommit?: () => void;
     place?: ReturnType<typeof watchPlace>;
+    onRollback?: () => void;
     onOutcome?: (refusal: Problem | null) => void;
     waitingMax?: number;
   } = {},
@@ -52,6 +54,7 @@ export function createGroupedWriter(
     onBegin,
     beforeCommit,
     place,
+    onRollback,
     onOutcome,
     commitEachStep = false,
     waitingMax = WAITING_MAX,
@@ -131,6 +134,7 @@ export function createGroupedWriter(
       return value;
     } catch (error) {
       rollBack();
+      onRollback?.();
       throw error;
     }
   }

@@ -40,6 +40,7 @@ function rig() {
       look: async () => state,
     },
     onChange: (what) => void told.push(what),
+    claimFor: () => null,
     turnAccepted: ({ turnId }) => void handedOn.push(turnId),
     placesMax: 10_000,
     openTurnsMax: 33,

@@ -9,7 +9,13 @@ import { checkJsonSize } from "../../kit/json-size.ts";
 import { createKeyedQueue } from "../../kit/keyed-queue.ts";
 import type { Limits } from "../../kit/limits.ts";
 import { codePointCount, hasNulOrLoneSurrogate, isBlank, sha256Hex } from "../../kit/text.ts";
-import type { Accepted, MessageStore, SendTarget } from "../../ports/message-store/message-store.ts";
+import type {
+  Accepted,
+  Claim,
+  MessageStore,
+  NewSend,
+  SendTarget,
+} from "../../ports/message-store/message-store.ts";
 import { readPlace, writePlace } from "./place-cursor.ts";
 
 export interface MessageUses {
@@ -21,8 +27,13 @@ export interface MessageUses {
   checkFits(target: SendTarget, userId: string, contentTokens: number): Promise<void>;
   estimateTokens(text: string): number;
   limit: Limits;
-  /** A turn was stored and waits to be run. */
-  turnAccepted(turn: { turnId: string; conversationId: string; characterId: string }): void;
+  /** With which claim the next turn of a conversation may be stored; null where it must wait. */
+  claimFor(conversationId: string): NewSend["claim"];
+  /** A turn was stored and waits to be run, or is claimed already. */
+  turnAccepted(
+    turn: { turnId: string; conversationId: string; characterId: string },
+    claim: Claim | null,
+  ): void;
   /** Something here was made or deleted; told after it was stored. A regeneration makes no message of its own. */
   onChange(
     what: "message.created" | "message.deleted" | "regenerated",
@@ -88,10 +99,14 @@ export function createMessages(uses: MessageUses): Messages {
     }
   };
 
-  const handOn = (accepted: { turn: { id: string; status: string } | null }, target: SendTarget) => {
+  const handOn = (
+    accepted: { turn: { id: string; status: string } | null },
+    target: SendTarget,
+    claim: Claim | null = null,
+  ) => {
     if (accepted.turn?.status !== "queued") return;
     const { conversationId, characterId } = target;
-    uses.turnAccepted({ turnId: accepted.turn.id, conversationId, characterId });
+    uses.turnAccepted({ turnId: accepted.turn.id, conversationId, characterId }, claim);
   };
 
   const markReplayed = async (context: SignedInContext) => {
@@ -150,6 +165,7 @@ export function createMessages(uses: MessageUses): Messages {
         },
         ...(input.parent_id !== undefined && { parentId: input.parent_id }),
         turn: input.reply === false ? null : newTurn(turnId(), target, character),
+        claim: input.reply === false ? null : uses.claimFor(target.conversationId),
         at: clock.now(),
         placesMax: uses.placesMax,
         openTurnsMax: uses.openTurnsMax,
@@ -159,7 +175,7 @@ export function createMessages(uses: MessageUses): Messages {
     if (accepted.kind === "existing") return replay(accepted, input, target, context);
     if (accepted.kind !== "accepted") throw refusal(accepted.kind, uses);
     uses.onChange("message.created", accepted.message, userId);
-    handOn(accepted, target);
+    handOn(accepted, target, accepted.claim);
     return sent(accepted);
   }
 

@@ -102,7 +102,7 @@ function engineOn(store: MessageStore, clock: ManualClock, more: Partial<TurnUse
     async ask(known) {
       const conversationId = known ?? (await makeConversation(store));
       const { turn, reply } = await sent(store, send(conversationId));
-      turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER });
+      turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER }, null);
       return { conversationId, turn, reply };
     },
   };

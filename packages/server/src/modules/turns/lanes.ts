@@ -1,3 +1,5 @@
+import type { Claim } from "../../ports/message-store/message-store.ts";
+
 /** A turn, and whose lane it belongs to. */
 export interface TurnPlace {
   turnId: string;
@@ -7,6 +9,8 @@ export interface TurnPlace {
 /** A turn that waits for its place or runs. */
 export interface LaneTurn extends TurnPlace {
   characterId: string;
+  /** Where it was claimed as it was accepted. */
+  claim?: Claim;
 }
 
 /**
@@ -65,6 +69,9 @@ export function createLanes(uses: { runningMax: number; run: (turn: LaneTurn) =>
       }
     },
     has: (turnId: string) => known.has(turnId),
+    /** Whether the next turn of a conversation would begin at once. */
+    isFree: (conversationId: string) =>
+      !isPaused && running < uses.runningMax && front.length === 0 && !lanes.has(conversationId),
     /** Takes a turn out that has not begun. */
     remove(turn: TurnPlace) {
       leave(turn);

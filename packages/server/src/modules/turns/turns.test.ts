@@ -248,7 +248,10 @@ test("a drain between a turn's claim and its run hands it back before the model 
   expect(engine.calls).toHaveLength(0);
   expect(await engine.store.turn(turn.id, USER)).toMatchObject({ status: "running" });
   const next = engine.neighbour();
-  next.turns.accepted({ turnId: turn.id, conversationId: turn.conversation_id, characterId: CHARACTER });
+  next.turns.accepted(
+    { turnId: turn.id, conversationId: turn.conversation_id, characterId: CHARACTER },
+    null,
+  );
   (await callOf(next, 1)).end();
   expect(await endOf(engine.store, turn.id)).toMatchObject({ status: "completed" });
 });

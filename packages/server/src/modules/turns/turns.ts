@@ -29,8 +29,10 @@ const REPORTS_MAX = 4;
 export interface Turns extends Api<typeof turns> {
   /** Reads what is left over from an earlier run and begins. */
   start(): Promise<void>;
-  /** A turn was accepted: it takes its place in its conversation's lane. */
-  accepted(turn: LaneTurn): void;
+  /** With which claim the next turn of a conversation may be accepted; null where it must wait. */
+  claimFor(conversationId: string): { owner: string; leaseUntil: number } | null;
+  /** A turn was accepted: it takes its place in its conversation's lane, and runs at once where it is claimed. */
+  accepted(turn: LaneTurn, claim: Claim | null): void;
   /** Throws `invalid_cursor` where the text cannot be a cursor. */
   checkCursor(after: string): void;
   /** The stream of a turn, from a cursor or from nothing; throws `not_found`, `invalid_cursor`. */
@@ -99,13 +101,18 @@ export function createTurns(uses: TurnUses): Turns {
     return store.claim({ turnId, owner, isSoleProcess, countsAsAttempt, characterVersion, at, leaseUntil });
   };
 
-  async function run(turn: LaneTurn): Promise<void> {
-    const log = logOf(turn);
+  function run(turn: LaneTurn): Promise<void> {
     const entry: Running = { claim: null, cut: new AbortController() };
     running.set(turn.turnId, entry);
+    if (!turn.claim) return makeReply(turn, entry);
+    // Whoever sent it is answered first: that needs no more than the promises that wait now.
+    return new Promise((resolve) => process.nextTick(() => resolve(makeReply(turn, entry))));
+  }
+
+  async function makeReply(turn: LaneTurn, entry: Running): Promise<void> {
+    const log = logOf(turn);
     try {
-      const version = await uses.characterVersion(turn.characterId);
-      const claimed = await stored(log, () => claim(turn.turnId, true, version));
+      const claimed = turn.claim ?? (await takeTurn(turn, log));
       if (claimed) await runClaimed(claimed, log, entry);
       else await endFromStore(turn.turnId, log);
     } catch (error) {
@@ -115,6 +122,11 @@ export function createTurns(uses: TurnUses): Turns {
       running.delete(turn.turnId);
       leave(turn, log);
     }
+  }
+
+  async function takeTurn(turn: LaneTurn, log: TurnLog): Promise<Claim | null> {
+    const version = await uses.characterVersion(turn.characterId);
+    return stored(log, () => claim(turn.turnId, true, version));
   }
 
   /** A turn that has not ended is looked at again; its log stays, with readers who wait for that. */
@@ -301,9 +313,15 @@ export function createTurns(uses: TurnUses): Turns {
       cancels.push(clock.every(RENEW_EVERY_MS, () => void renew()));
     },
 
-    accepted(turn) {
+    claimFor: (conversationId) =>
+      lanes.isFree(conversationId) ? { owner: uses.owner, leaseUntil: clock.now() + LEASE_MS } : null,
+
+    accepted(turn, claim) {
       logOf(turn);
-      lanes.add(turn);
+      const isNext = lanes.isFree(turn.conversationId);
+      // Others came before it since; it waits its turn like any.
+      if (claim && !isNext) void handBack({ claim: { turnId: turn.turnId, epoch: claim.epoch } });
+      lanes.add(claim && isNext ? { ...turn, claim } : turn);
     },
 
     checkCursor: (after) => void readCursor(after),

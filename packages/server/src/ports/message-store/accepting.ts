@@ -1,3 +1,4 @@
+import type { Message } from "@parley-chat/sdk/contract";
 import { failpoint } from "../../kit/failpoint.ts";
 import { change, oneRow, type StoreFile } from "./file.ts";
 import type {
@@ -8,21 +9,14 @@ import type {
   NewSend,
   RegenerateResult,
 } from "./message-store.ts";
+import type { KnownConversation, Place } from "./recent.ts";
 import type { Replies } from "./replies.ts";
-import {
-  type ConversationRow,
-  type MessageRow,
-  REPLY_COLUMNS,
-  type ReplyRow,
-  toMessage,
-  toTurn,
-} from "./rows.ts";
+import { type MessageRow, REPLY_COLUMNS, type ReplyRow, toMessage, toTurn } from "./rows.ts";
 import type { Tree } from "./tree.ts";
 
 type Accepting = Pick<MessageStore, "findAccepted" | "accept" | "acceptRegeneration">;
 
 type KnownRow = ReplyRow & { places: number; content_hash: string | null; request_key: string | null };
-type Target = Pick<ConversationRow, "user_id" | "status" | "head_seq" | "head_chosen_at_seq">;
 interface Parent {
   seq: number;
   id: string | null;
@@ -33,11 +27,7 @@ const ROOT: Parent = { seq: 0, id: null };
 
 /** How sends and regenerations are stored. */
 export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): Accepting {
-  const { db, write, step, isStepwise } = file;
-  const target = oneRow<Target>(
-    db,
-    "SELECT user_id, status, head_seq, head_chosen_at_seq FROM conversations WHERE id = ?",
-  );
+  const { db, write, step, isStepwise, recent } = file;
   const byClientId = oneRow<KnownRow>(
     db,
     `SELECT ${KNOWN_COLUMNS} FROM messages m INDEXED BY messages_client
@@ -59,11 +49,6 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
      WHERE m.id = ? AND c.user_id = ? AND c.status <> 'deleted'`,
   );
   const seqOf = oneRow<{ seq: number }>(db, "SELECT seq FROM messages WHERE id = ? AND conversation_id = ?");
-  const openCount = oneRow<{ n: number }>(
-    db,
-    `SELECT count(*) AS n FROM messages INDEXED BY messages_pending
-     WHERE conversation_id = ? AND status = 'pending'`,
-  );
   const pendingBelow = oneRow<{ seq: number }>(
     db,
     `SELECT seq FROM messages INDEXED BY messages_pending
@@ -102,36 +87,34 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     };
   }
 
-  function parentOf(
-    { conversationId, parentId }: NewSend,
-    choice: Target,
-    newest: { seq: number; id: string } | undefined,
-  ): Parent | null {
+  function parentOf({ conversationId, parentId }: NewSend, conversation: KnownConversation): Parent | null {
+    const { newest } = conversation;
     if (parentId === null || (parentId === undefined && !newest)) return ROOT;
     if (parentId !== undefined) {
       const named = seqOf(parentId, conversationId);
       return named ? { seq: named.seq, id: parentId } : null;
     }
-    const seq = tree.headSeq(choice, newest?.seq ?? 0);
+    const seq = tree.headSeq(conversation, newest?.seq ?? 0);
     return { seq, id: seq === newest?.seq ? newest.id : tree.idAt(conversationId, seq) };
   }
 
   function accept(send: NewSend): AcceptResult {
     const { conversationId, userId, message, turn, at } = send;
-    const conversation = target(conversationId);
-    if (!conversation || conversation.user_id !== userId || conversation.status === "deleted") {
+    if (isStepwise) replies.repairIn(conversationId);
+    const conversation = recent.conversation(conversationId);
+    if (!conversation || conversation.userId !== userId || conversation.status === "deleted") {
       return { kind: "not_found" };
     }
-    if (isStepwise) replies.repairIn(conversationId);
-    const newest = tree.newest(conversationId);
+    const { newest } = conversation;
     const seq = newest ? newest.seq + newest.places : 1;
     const known = find(conversationId, message.clientMessageId, message.requestKey);
     if (known) return { kind: "existing", ...known };
-    const parent = parentOf(send, conversation, newest);
+    const parent = parentOf(send, conversation);
     if (!parent) return { kind: "no_parent" };
     const places = turn ? 2 : 1;
     if (seq + places - 1 > send.placesMax) return { kind: "full" };
-    if (turn && isBusy(conversationId, send.openTurnsMax)) return { kind: "busy" };
+    if (turn && conversation.openTurns >= send.openTurnsMax) return { kind: "busy" };
+    const claim = conversation.openTurns === 0 ? send.claim : null;
 
     const siblingIndex = tree.nextSiblingIndex(conversationId, parent.seq, seq);
     const metadata = JSON.stringify(message.metadata);
@@ -155,10 +138,6 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
       metadata,
       message.content,
     );
-    step("accept.message");
-    failpoint("k02");
-    const reply = turn ? insertReply(send, turn, seq) : null;
-    file.touch(conversationId, userId, at);
     const row: MessageRow = {
       conversation_id: conversationId,
       seq,
@@ -180,16 +159,42 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
       metadata,
       content: message.content,
     };
-    return {
-      kind: "accepted",
+    recent.placed(row, places);
+    step("accept.message");
+    failpoint("k02");
+    const reply = turn ? insertReply(send, turn, claim, seq) : null;
+    file.touch(conversationId, userId, at);
+    if (reply) recent.keepTurn(reply, row);
+    const shown = {
       message: toMessage(row, siblingIndex + 1),
       reply: reply && toMessage(reply, 1),
-      turn: reply && toTurn(reply),
-      contentHash: message.contentHash,
+      // Where it is claimed, that is so from the next moment on.
+      turn: reply && toTurn({ ...reply, turn_status: "queued", started_at: null }),
     };
+    const taken =
+      reply && claim
+        ? {
+            message: shown.message,
+            reply: shown.reply as Message,
+            turn: toTurn(reply),
+            epoch: reply.claim_epoch,
+            userId,
+            attempts: reply.attempts,
+            isStopRequested: false,
+            isConversationDeleted: false,
+            settings: conversation.settings,
+            characterId: reply.character_id as string,
+          }
+        : null;
+    return { kind: "accepted", ...shown, contentHash: message.contentHash, claim: taken };
   }
 
-  function insertReply(send: NewSend, turn: NonNullable<NewSend["turn"]>, messageSeq: number): ReplyRow {
+  function insertReply(
+    send: NewSend,
+    turn: NonNullable<NewSend["turn"]>,
+    claim: NewSend["claim"],
+    messageSeq: number,
+  ): ReplyRow {
     const { conversationId, message, at } = send;
     const reply = replies.insert({
       conversationId,
@@ -197,6 +202,7 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
       parent: { seq: messageSeq, id: message.id },
       siblingIndex: 0,
       turn,
+      claim,
       requestKey: null,
       at,
     });
@@ -207,9 +213,6 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     }
     return reply;
   }
-
-  const isBusy = (conversationId: string, openTurnsMax: number) =>
-    (openCount(conversationId)?.n ?? 0) >= openTurnsMax;
 
   function regenerate(input: NewRegeneration): RegenerateResult {
     const { messageId, userId, requestKey, turn, at } = input;
@@ -222,12 +225,21 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     const parent = answeredBy(named);
     if (typeof parent === "string") return { kind: parent };
     // The named message is there, so there is a newest one.
-    const newest = tree.newest(conversationId) as { seq: number };
-    const seq = newest.seq + 1;
+    const conversation = recent.conversation(conversationId) as KnownConversation;
+    const seq = (conversation.newest as Place).seq + 1;
     if (seq > input.placesMax) return { kind: "full" };
-    if (isBusy(conversationId, input.openTurnsMax)) return { kind: "busy" };
+    if (conversation.openTurns >= input.openTurnsMax) return { kind: "busy" };
     const siblingIndex = tree.nextSiblingIndex(conversationId, parent.seq, seq);
-    const reply = replies.insert({ conversationId, seq, parent, siblingIndex, turn, requestKey, at });
+    const reply = replies.insert({
+      conversationId,
+      seq,
+      parent,
+      siblingIndex,
+      turn,
+      claim: null,
+      requestKey,
+      at,
+    });
     step("regenerate.reply");
     file.touch(conversationId, userId, at);
     return { kind: "accepted", reply: toMessage(reply, siblingIndex + 1), turn: toTurn(reply) };
@@ -250,7 +262,7 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
 
   return {
     async findAccepted(conversationId, { clientMessageId, requestKey }) {
-      const conversation = target(conversationId);
+      const conversation = recent.conversation(conversationId);
       if (!conversation || conversation.status === "deleted") return null;
       return find(conversationId, clientMessageId, requestKey);
     },

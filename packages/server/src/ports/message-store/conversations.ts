@@ -3,7 +3,7 @@ import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { Activity } from "./activity.ts";
 import { change, manyRows, oneRow, type StoreFile } from "./file.ts";
 import type { ConversationChanges, MessageStore, NewConversation } from "./message-store.ts";
-import { CONVERSATION_COLUMNS, type ConversationRow, parseSettings, toConversation } from "./rows.ts";
+import { CONVERSATION_COLUMNS, type ConversationRow, toConversation } from "./rows.ts";
 import type { Tree } from "./tree.ts";
 
 type Owned = Pick<
@@ -20,7 +20,7 @@ type Owned = Pick<
 const SPACE_ID = "default";
 
 export function createConversations(file: StoreFile, tree: Tree, activity: Activity): Owned {
-  const { db, write, step } = file;
+  const { db, write, step, recent } = file;
   const byId = oneRow<ConversationRow>(
     db,
     `SELECT ${CONVERSATION_COLUMNS} FROM conversations c WHERE id = ?`,
@@ -39,12 +39,6 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     db,
     `SELECT turn_id, turn_status FROM messages INDEXED BY messages_pending
      WHERE conversation_id = ? AND status = 'pending' ORDER BY seq`,
-  );
-  const target = oneRow<{ participant_id: string; settings: string }>(
-    db,
-    `SELECT p.participant_id, c.settings FROM conversations c
-     JOIN participants p ON p.conversation_id = c.id AND p.kind = 'character'
-     WHERE c.id = ? AND c.user_id = ? AND c.status <> 'deleted'`,
   );
   const placeOf = oneRow<{ seq: number }>(
     db,
@@ -106,6 +100,7 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     if (known && known.user_id !== input.userId) throw new Problem("not_found");
     if (known) return { conversation: view(known), isNew: false };
     const { id, userId, characterId, greeting, at } = input;
+    recent.forget(id);
     // What a cut attempt may have left; its greeting can be another.
     dropPlaces(id);
     step("create.drop_places");
@@ -182,6 +177,7 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     if (tags) row.tags = JSON.stringify(tags);
     if (metadata) row.metadata = JSON.stringify(metadata);
     row.updated_at = Math.max(row.updated_at, at);
+    recent.forget(row.id);
     const { title, status, head_seq, head_chosen_at_seq, updated_at, id } = row;
     updateRow(
       title,
@@ -201,6 +197,7 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     if (!row || row.user_id !== userId) return { wasThere: false, openTurnIds: [] };
     if (row.status !== "deleted") {
       markDeleted(at, id);
+      recent.forget(id);
       step("delete.conversation");
     }
     return { wasThere: true, openTurnIds: openTurnIds(id).map((turn) => turn.turn_id) };
@@ -225,10 +222,9 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
     updateConversation: (id, userId, changes, at) => write(() => update(id, userId, changes, at)),
     deleteConversation: (id, userId, at) => write(() => remove(id, userId, at)),
     async sendTarget(id, userId) {
-      const row = target(id, userId);
-      return row
-        ? { conversationId: id, characterId: row.participant_id, settings: parseSettings(row.settings) }
-        : null;
+      const known = recent.conversation(id);
+      if (known?.userId !== userId || known.status === "deleted" || known.characterId === null) return null;
+      return { conversationId: id, characterId: known.characterId, settings: known.settings };
     },
   };
 }

@@ -16,7 +16,7 @@ interface ToErase {
 
 /** How text goes: of one message at once, of a deleted conversation by and by. */
 export function createErasing(file: StoreFile, tree: Tree, replies: Replies): Erasing {
-  const { db, write, step } = file;
+  const { db, write, step, recent } = file;
   const byId = oneRow<{ conversation_id: string; seq: number; status: string; deleted_at: number | null }>(
     db,
     `SELECT m.conversation_id, m.seq, m.status, m.deleted_at
@@ -81,6 +81,7 @@ export function createErasing(file: StoreFile, tree: Tree, replies: Replies): Er
     const conversation = toErase();
     if (!conversation) return false;
     const { id, erased_seq: from } = conversation;
+    recent.forget(id);
     const newestSeq = tree.newestSeq(id);
     const to = endOfPiece(id, from);
     if (to > from) {

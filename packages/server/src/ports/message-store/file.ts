@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import type { Recent } from "./recent.ts";
 
 /** What the parts of the SQLite store share. */
 export interface StoreFile {
@@ -11,6 +12,7 @@ export interface StoreFile {
    */
   step(name: string): void;
   readonly isStepwise: boolean;
+  readonly recent: Recent;
   /** Notes that something happened in a conversation. */
   touch(conversationId: string, userId: string, at: number): void;
 }

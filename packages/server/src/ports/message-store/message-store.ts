@@ -186,6 +186,11 @@ export interface NewSend {
   parentId?: string | null;
   /** Null for a note. */
   turn: { id: string; replyId: string; characterId: string; characterVersion: number } | null;
+  /**
+   * Who takes the turn in the same step, as `claim` would with `countsAsAttempt`, if no other of its
+   * conversation is open; null: nobody yet.
+   */
+  claim: { owner: string; leaseUntil: number } | null;
   at: number;
   /** How many places the conversation has in all, e.g. 10,000. */
   placesMax: number;
@@ -213,7 +218,9 @@ export interface Accepted {
 }
 
 export type AcceptResult =
-  | ({ kind: "accepted" | "existing" } & Accepted)
+  /** `claim` is what it came to; `turn` is shown as it was before. */
+  | ({ kind: "accepted"; claim: Claim | null } & Accepted)
+  | ({ kind: "existing" } & Accepted)
   | { kind: "full" | "busy" | "not_found" | "no_parent" };
 
 export type RegenerateResult =

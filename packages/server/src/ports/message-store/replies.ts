@@ -11,6 +11,8 @@ export interface NewReply {
   parent: { seq: number; id: string };
   siblingIndex: number;
   turn: NewTurn;
+  /** Who runs it at once, if anyone. */
+  claim: NewSend["claim"];
   requestKey: string | null;
   at: number;
 }
@@ -28,12 +30,13 @@ const REPLIES_PER_REPAIR = 100;
 export type Replies = ReturnType<typeof createReplies>;
 
 /** The places of replies, and their recreation where a send was cut between its two rows. */
-export function createReplies({ db, step }: StoreFile) {
+export function createReplies({ db, step, recent }: StoreFile) {
   const insertRow = change(
     db,
     `INSERT INTO messages (conversation_id, seq, id, parent_seq, parent_id, sibling_index, role, status,
-       created_at, character_id, turn_id, turn_status, character_version, request_key)
-     VALUES (?, ?, ?, ?, ?, ?, 'assistant', 'pending', ?, ?, ?, 'queued', ?, ?)`,
+       created_at, character_id, turn_id, character_version, request_key, turn_status, claim_epoch, attempts,
+       owner, lease_until, started_at)
+     VALUES (?, ?, ?, ?, ?, ?, 'assistant', 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const clearOwed = change(db, "UPDATE messages SET reply_owed = NULL WHERE conversation_id = ? AND seq = ?");
   const owedIn = manyRows<OwedRow>(
@@ -53,7 +56,12 @@ export function createReplies({ db, step }: StoreFile) {
 
   /** The row as it was inserted, for an answer that need not read it again. */
   function insert(reply: NewReply): ReplyRow {
-    const { conversationId, seq, parent, siblingIndex, turn, requestKey } = reply;
+    const { conversationId, seq, parent, siblingIndex, turn, requestKey, claim } = reply;
+    const claims = claim ? 1 : 0;
+    const turnStatus = claim ? "running" : "queued";
+    const owner = claim?.owner ?? null;
+    const leaseUntil = claim?.leaseUntil ?? null;
+    const startedAt = claim ? reply.at : null;
     insertRow(
       conversationId,
       seq,
@@ -66,8 +74,14 @@ export function createReplies({ db, step }: StoreFile) {
       turn.id,
       turn.characterVersion,
       requestKey,
+      turnStatus,
+      claims,
+      claims,
+      owner,
+      leaseUntil,
+      startedAt,
     );
-    return {
+    const row: ReplyRow = {
       conversation_id: conversationId,
       seq,
       id: turn.replyId,
@@ -87,17 +101,19 @@ export function createReplies({ db, step }: StoreFile) {
       usage: null,
       metadata: "{}",
       content: "",
-      turn_status: "queued",
-      claim_epoch: 0,
-      attempts: 0,
-      owner: null,
-      lease_until: null,
+      turn_status: turnStatus,
+      claim_epoch: claims,
+      attempts: claims,
+      owner,
+      lease_until: leaseUntil,
       stop_requested_at: null,
-      started_at: null,
+      started_at: startedAt,
       ended_at: null,
       character_version: turn.characterVersion,
       problem: null,
     };
+    recent.placed(row, 1);
+    return row;
   }
 
   function recreate(rows: readonly OwedRow[]): number {
@@ -111,6 +127,7 @@ export function createReplies({ db, step }: StoreFile) {
           parent: owed,
           siblingIndex: 0,
           turn: JSON.parse(owed.reply_owed) as NewTurn,
+          claim: null,
           requestKey: null,
           at: owed.created_at,
         });

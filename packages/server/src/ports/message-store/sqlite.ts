@@ -9,6 +9,7 @@ import { createErasing } from "./erasing.ts";
 import { change, type StoreFile } from "./file.ts";
 import type { MessageStore } from "./message-store.ts";
 import { createPages } from "./pages.ts";
+import { createRecent } from "./recent.ts";
 import { createReplies } from "./replies.ts";
 import { migrations } from "./schema.ts";
 import { createTree } from "./tree.ts";
@@ -37,8 +38,10 @@ export function createSqliteMessageStore(options: SqliteMessageStoreOptions): Me
 
   const isStepwise = commitEachStep;
   const activity = createActivity({ db, step, isStepwise, monotonic: () => performance.now() });
+  const recent = createRecent({ db, isStepwise });
   const writer = createGroupedWriter(db, {
     commitEachStep,
+    onRollback: recent.forgetAll,
     onBegin: activity.begin,
     beforeCommit: activity.beforeCommit,
     place: watchPlace(path),
@@ -52,6 +55,7 @@ export function createSqliteMessageStore(options: SqliteMessageStoreOptions): Me
     write: writer.write,
     step,
     isStepwise,
+    recent,
     touch: activity.touch,
   };
   const tree = createTree(file);

@@ -8,12 +8,6 @@ export interface Segment {
   highest: number;
 }
 
-export interface Place {
-  seq: number;
-  id: string;
-  places: number;
-}
-
 interface HeadChoice {
   head_seq: number | null;
   head_chosen_at_seq: number | null;
@@ -22,11 +16,7 @@ interface HeadChoice {
 export type Tree = ReturnType<typeof createTree>;
 
 /** Reads the shape of a conversation: its newest place, its head, its branches and siblings. */
-export function createTree({ db }: StoreFile) {
-  const newest = oneRow<Place>(
-    db,
-    "SELECT seq, id, places FROM messages WHERE conversation_id = ? ORDER BY seq DESC LIMIT 1",
-  );
+export function createTree({ db, recent }: StoreFile) {
   const idAt = oneRow<{ id: string }>(db, "SELECT id FROM messages WHERE conversation_id = ? AND seq = ?");
   const parentAt = oneRow<{ parent_seq: number }>(
     db,
@@ -61,7 +51,7 @@ export function createTree({ db }: StoreFile) {
    * acknowledged and is always the newest; it shows once its reply was recreated.
    */
   const newestSeq = (conversationId: string): number => {
-    const last = newest(conversationId);
+    const last = recent.shape(conversationId).newest;
     if (!last) return 0;
     return last.places === 1 ? last.seq : last.seq - 1;
   };
@@ -104,11 +94,13 @@ export function createTree({ db }: StoreFile) {
   }
 
   function siblingsCount(conversationId: string, parentSeq: number, newestSeq: number): number {
+    if (recent.shape(conversationId).isStraight) return 1;
     return 1 + (newestSibling(conversationId, parentSeq, newestSeq)?.sibling_index ?? 0);
   }
 
   /** For places of a page: how many siblings each has, itself included. */
   function siblingsOf(conversationId: string, rows: readonly MessageRow[], newestSeq: number) {
+    if (recent.shape(conversationId).isStraight) return () => 1;
     const counts = new Map<number, number>();
     let lowest = Number.MAX_SAFE_INTEGER;
     let highest = -1;
@@ -130,7 +122,6 @@ export function createTree({ db }: StoreFile) {
   }
 
   return {
-    newest,
     newestSeq,
     headSeq,
     idAt: (conversationId: string, seq: number) => idAt(conversationId, seq)?.id ?? null,

@@ -2,7 +2,8 @@ import type { Turn } from "@parley-chat/sdk/contract";
 import { failpoint } from "../../kit/failpoint.ts";
 import { change, manyRows, oneRow, type StoreFile } from "./file.ts";
 import type { Claim, CompleteResult, MessageStore, Outcome, TurnState } from "./message-store.ts";
-import { type MessageRow, parseSettings, REPLY_COLUMNS, type ReplyRow, toMessage, toTurn } from "./rows.ts";
+import type { KnownConversation, OpenTurnRows } from "./recent.ts";
+import { type MessageRow, REPLY_COLUMNS, type ReplyRow, toMessage, toTurn } from "./rows.ts";
 import type { Tree } from "./tree.ts";
 
 type Turns = Pick<
@@ -18,9 +19,6 @@ type Turns = Pick<
   | "openTurns"
 >;
 
-/** A reply's row with what its conversation says. */
-type TurnRow = ReplyRow & { owner_id: string; conversation_status: string; settings: string };
-
 interface OpenRow {
   turn_id: string;
   conversation_id: string;
@@ -29,11 +27,10 @@ interface OpenRow {
 }
 
 /** The life of a turn, which is a reply's row: every change is one row, guarded by its epoch. */
-export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
-  const byTurnId = oneRow<TurnRow>(
+export function createTurns({ db, write, step, recent }: StoreFile, tree: Tree): Turns {
+  const turnRow = oneRow<ReplyRow>(
     db,
-    `SELECT ${REPLY_COLUMNS}, c.user_id AS owner_id, c.status AS conversation_status, c.settings
-     FROM messages m INDEXED BY messages_turn JOIN conversations c ON c.id = m.conversation_id
+    `SELECT ${REPLY_COLUMNS} FROM messages m INDEXED BY messages_turn
      WHERE m.turn_id = ? AND m.turn_status IS NOT NULL`,
   );
   const oldestPending = oneRow<{ seq: number; turn_id: string }>(
@@ -86,25 +83,39 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
     return toMessage(row, tree.siblingsCount(row.conversation_id, row.parent_seq, newestSeq));
   };
 
-  const stateOf = (row: TurnRow): TurnState => ({
-    turn: toTurn(row),
-    // A reply's parent is always there: places are never removed.
-    message: view(tree.rowAt(row.conversation_id, row.parent_seq) as MessageRow),
-    reply: view(row),
-    epoch: row.claim_epoch,
-    userId: row.owner_id,
+  /** The rows of a turn, also of one that has ended. */
+  function find(turnId: string): OpenTurnRows | undefined {
+    const kept = recent.turn(turnId);
+    if (kept) return kept;
+    const reply = turnRow(turnId);
+    if (!reply) return undefined;
+    // Before a reply comes its conversation, and what it answers; neither row is ever removed.
+    const conversation = recent.conversation(reply.conversation_id) as KnownConversation;
+    const message = tree.rowAt(reply.conversation_id, reply.parent_seq) as MessageRow;
+    return { reply, message, conversation };
+  }
+
+  const stateOf = ({ reply, message, conversation }: OpenTurnRows): TurnState => ({
+    turn: toTurn(reply),
+    message: view(message),
+    reply: view(reply),
+    epoch: reply.claim_epoch,
+    userId: conversation.userId,
   });
 
-  /** The row, or undefined where it is another's or in a deleted conversation. */
-  const owned = (turnId: string, userId: string): TurnRow | undefined => {
-    const row = byTurnId(turnId);
-    return row?.owner_id === userId && row.conversation_status !== "deleted" ? row : undefined;
+  /** The rows, or undefined where they are another's or in a deleted conversation. */
+  const owned = (turnId: string, userId: string): OpenTurnRows | undefined => {
+    const found = find(turnId);
+    const isOwn = found?.conversation.userId === userId && found.conversation.status !== "deleted";
+    return isOwn ? found : undefined;
   };
 
   function claim(input: Parameters<MessageStore["claim"]>[0]): Claim | null {
     const { turnId, owner, countsAsAttempt, at } = input;
-    const row = byTurnId(turnId);
-    if (row?.status !== "pending" || isHeld(row, input)) return null;
+    const found = find(turnId);
+    if (!found) return null;
+    const row = found.reply;
+    if (row.status !== "pending" || isHeld(row, input)) return null;
     const { conversation_id, seq } = row;
     if (countsAsAttempt && oldestPending(conversation_id)?.seq !== seq) return null;
     if (countsAsAttempt) {
@@ -128,17 +139,19 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
     );
     row.claim_epoch++;
     step("claim.reply");
+    recent.keepTurn(row, found.message);
     return {
-      ...stateOf(row),
+      ...stateOf(found),
       attempts: row.attempts,
       isStopRequested: row.stop_requested_at !== null,
-      isConversationDeleted: row.conversation_status === "deleted",
-      settings: parseSettings(row.settings),
+      isConversationDeleted: found.conversation.status === "deleted",
+      settings: found.conversation.settings,
       characterId: row.character_id as string,
     };
   }
 
   function nextAttempt(turnId: string, epoch: number) {
+    recent.forgetTurn(turnId);
     const raised = raiseRow(turnId, epoch);
     if (!raised) return null;
     step("next_attempt.reply");
@@ -147,6 +160,7 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
 
   function renew(held: readonly { turnId: string; epoch: number }[], leaseUntil: number): string[] {
     return held.flatMap(({ turnId, epoch }) => {
+      recent.forgetTurn(turnId);
       const isHeld = prolongRow(leaseUntil, turnId, epoch) > 0;
       step("renew.reply");
       return isHeld ? [] : [turnId];
@@ -154,8 +168,9 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
   }
 
   function complete(turnId: string, epoch: number, outcome: Outcome): CompleteResult {
-    const row = byTurnId(turnId);
-    if (!row) return { kind: "fenced" };
+    const found = find(turnId);
+    if (!found) return { kind: "fenced" };
+    const row = found.reply;
     if (row.status !== "pending") {
       return { kind: "already", turn: toTurn(row), reply: view(row), epoch: row.claim_epoch };
     }
@@ -182,7 +197,7 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
       outcome.replyStatus,
       outcome.status,
       // The text of a deleted conversation may be gone already and must not come back.
-      row.conversation_status === "deleted" ? "" : outcome.content,
+      found.conversation.status === "deleted" ? "" : outcome.content,
       outcome.contentHash,
       outcome.tokenCount,
       outcome.finishReason,
@@ -194,8 +209,9 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
       row.seq,
       epoch,
     );
+    recent.ended(turnId, row.conversation_id);
     step("complete.reply");
-    const ended: TurnRow = {
+    const ended: ReplyRow = {
       ...row,
       status: outcome.replyStatus,
       turn_status: outcome.status,
@@ -210,9 +226,10 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
   }
 
   function requestStop(turnId: string, userId: string, at: number): Turn | null {
-    const row = owned(turnId, userId);
+    const row = owned(turnId, userId)?.reply;
     if (!row) return null;
     if (row.status === "pending" && row.stop_requested_at === null) {
+      recent.forgetTurn(turnId);
       wishStop(at, row.conversation_id, row.seq);
       step("stop.reply");
     }
@@ -221,12 +238,12 @@ export function createTurns({ db, write, step }: StoreFile, tree: Tree): Turns {
 
   return {
     async turn(id, userId) {
-      const row = owned(id, userId);
-      return row ? toTurn(row) : null;
+      const found = owned(id, userId);
+      return found ? toTurn(found.reply) : null;
     },
     async turnState(id, userId) {
-      const row = userId === null ? byTurnId(id) : owned(id, userId);
-      return row ? stateOf(row) : null;
+      const found = userId === null ? find(id) : owned(id, userId);
+      return found ? stateOf(found) : null;
     },
     async activeTurnId(conversationId) {
       if ((conversationStatus(conversationId)?.status ?? "deleted") === "deleted") return null;

@@ -46,7 +46,7 @@ export function createEventStreams(clock: Clock): EventStreams {
   });
   return {
     open(response, reader, uses) {
-      // The headers and what there is to say go out as one.
+      // The headers and what there is to say in a moment go out as one.
       const { socket } = response;
       socket?.cork();
       const stream = openStream(response, reader, {
@@ -58,7 +58,7 @@ export function createEventStreams(clock: Clock): EventStreams {
       });
       streams.add(stream);
       stream.begin();
-      socket?.uncork();
+      process.nextTick(() => socket?.uncork());
     },
     checkAll,
   };

@@ -27,6 +27,7 @@ async function writer(name: string): Promise<void> {
         requestKey: null,
       },
       turn: n % 2 === 0 ? newTurn() : null,
+      claim: null,
       at: NOON,
       placesMax: 1_000_000,
       openTurnsMax: 1_000_000,

@@ -51,6 +51,7 @@ export function note(conversationId: string, content = "Hi", changes: SendChange
     conversationId,
     userId: USER,
     turn: null,
+    claim: null,
     at: NOON,
     placesMax: 10_000,
     openTurnsMax: 33,
