@@ -27,8 +27,11 @@ export interface Engine {
   turns: Turns;
   calls: ModelCall[];
   troubles: unknown[];
-  /** Stores a send and hands it on, as `messages` does. */
-  ask(conversationId?: string): Promise<{ conversationId: string; turn: Turn; reply: Message }>;
+  /** Stores a send and hands it on, as `messages` does, unless told to claim nothing with it. */
+  ask(
+    conversationId?: string,
+    how?: { isUnclaimed: boolean },
+  ): Promise<{ conversationId: string; turn: Turn; reply: Message }>;
 }
 
 export interface Rig extends Engine {
@@ -99,10 +102,11 @@ function engineOn(store: MessageStore, clock: ManualClock, more: Partial<TurnUse
     turns,
     calls,
     troubles,
-    async ask(known) {
+    async ask(known, { isUnclaimed } = { isUnclaimed: false }) {
       const conversationId = known ?? (await makeConversation(store));
-      const { turn, reply } = await sent(store, send(conversationId));
-      turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER }, null);
+      const wish = send(conversationId, "Hi", { claim: isUnclaimed ? null : turns.claimFor(conversationId) });
+      const { turn, reply, claim } = await sent(store, wish);
+      turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER }, claim);
       return { conversationId, turn, reply };
     },
   };

@@ -1,5 +1,3 @@
-import type { Claim } from "../../ports/message-store/message-store.ts";
-
 /** A turn, and whose lane it belongs to. */
 export interface TurnPlace {
   turnId: string;
@@ -9,8 +7,6 @@ export interface TurnPlace {
 /** A turn that waits for its place or runs. */
 export interface LaneTurn extends TurnPlace {
   characterId: string;
-  /** Where it was claimed as it was accepted. */
-  claim?: Claim;
 }
 
 /**

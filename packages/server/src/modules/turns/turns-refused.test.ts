@@ -40,7 +40,7 @@ const cursorOf = (events: ReturnType<typeof read>): string =>
 test("a turn whose claim is refused keeps its place, and goes on as soon as the store does", async () => {
   const { engine, refusing } = refusingRig();
   refusing.claim = full;
-  const { turn, conversationId } = await engine.ask();
+  const { turn, conversationId } = await engine.ask(undefined, { isUnclaimed: true });
   const second = await engine.ask(conversationId);
   await engine.clock.advance(100);
   expect(engine.turns.running).toBe(1);

@@ -122,7 +122,7 @@ test("a turn that is interrupted is taken up within two seconds, and those behin
       },
     }),
   });
-  const first = await engine.ask();
+  const first = await engine.ask(undefined, { isUnclaimed: true });
   const second = await engine.ask(first.conversationId);
   const third = await engine.ask(first.conversationId);
   await soon("all to have left", () => engine.turns.running === 0 && engine.turns.waiting === 0);
@@ -227,6 +227,22 @@ test("a turn that was cut in each of its attempts fails, and its problem says th
   expect(engine.calls).toHaveLength(0);
 });
 
+test("a turn that was claimed with its send waits behind one that came before it, and is free for its place", async () => {
+  const engine = rig();
+  const { store, turns } = engine;
+  const conversationId = await makeConversation(store);
+  const claim = turns.claimFor(conversationId);
+  expect(claim).not.toBeNull();
+  // Another turn takes the lane while the send is being stored.
+  turns.accepted({ turnId: newId(), conversationId, characterId: CHARACTER }, null);
+  expect(turns.claimFor(conversationId)).toBeNull();
+  const claimed = await sent(store, send(conversationId, "Hi", { claim }));
+  turns.accepted({ turnId: claimed.turn.id, conversationId, characterId: CHARACTER }, claimed.claim);
+  (await callOf(engine, 1)).end();
+  expect(await endOf(store, claimed.turn.id)).toMatchObject({ status: "completed" });
+  expect(engine.troubles).toEqual([]);
+});
+
 test("a drain between a turn's claim and its run hands it back before the model is asked", async () => {
   let letPass = () => {};
   const engine = rig({
@@ -239,7 +255,7 @@ test("a drain between a turn's claim and its run hands it back before the model 
       },
     }),
   });
-  const { turn } = await engine.ask();
+  const { turn } = await engine.ask(undefined, { isUnclaimed: true });
   await soon("the claim", () => letPass.name !== "letPass");
   const drained = engine.turns.drain(1_000);
   await engine.clock.advance(1_000);

@@ -76,6 +76,8 @@ export function createTurns(uses: TurnUses): Turns {
   const { store, clock } = uses;
   const logs = new Map<string, TurnLog>();
   const running = new Map<string, Running>();
+  /** Of turns that are about to run. */
+  const claimedWithSend = new Map<string, Claim>();
   const lanes = createLanes({ runningMax: uses.runningMax, run });
   const unfinished = createUnfinished({ clock, lookAgain: (turn) => void lookAgain(turn) });
   const cancels: (() => void)[] = [];
@@ -104,15 +106,17 @@ export function createTurns(uses: TurnUses): Turns {
   function run(turn: LaneTurn): Promise<void> {
     const entry: Running = { claim: null, cut: new AbortController() };
     running.set(turn.turnId, entry);
-    if (!turn.claim) return makeReply(turn, entry);
+    const claimed = claimedWithSend.get(turn.turnId);
+    if (!claimed) return makeReply(turn, entry, null);
+    claimedWithSend.delete(turn.turnId);
     // Whoever sent it is answered first: that needs no more than the promises that wait now.
-    return new Promise((resolve) => process.nextTick(() => resolve(makeReply(turn, entry))));
+    return new Promise((resolve) => process.nextTick(() => resolve(makeReply(turn, entry, claimed))));
   }
 
-  async function makeReply(turn: LaneTurn, entry: Running): Promise<void> {
+  async function makeReply(turn: LaneTurn, entry: Running, known: Claim | null): Promise<void> {
     const log = logOf(turn);
     try {
-      const claimed = turn.claim ?? (await takeTurn(turn, log));
+      const claimed = known ?? (await takeTurn(turn, log));
       if (claimed) await runClaimed(claimed, log, entry);
       else await endFromStore(turn.turnId, log);
     } catch (error) {
@@ -321,7 +325,8 @@ export function createTurns(uses: TurnUses): Turns {
       const isNext = lanes.isFree(turn.conversationId);
       // Others came before it since; it waits its turn like any.
       if (claim && !isNext) void handBack({ claim: { turnId: turn.turnId, epoch: claim.epoch } });
-      lanes.add(claim && isNext ? { ...turn, claim } : turn);
+      if (claim && isNext) claimedWithSend.set(turn.turnId, claim);
+      lanes.add(turn);
     },
 
     checkCursor: (after) => void readCursor(after),

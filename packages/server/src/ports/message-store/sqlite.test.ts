@@ -44,6 +44,31 @@ test("while the disk refuses, writes are storage_unavailable, reads go on, and t
   await store.close();
 });
 
+test("what was taken back with its commit is not remembered", async () => {
+  const dataDir = freshFolder();
+  let accepts = 0;
+  const onStep = (name: string) => {
+    if (name === "accept.reply" && ++accepts % 3 === 0) throw new Error("guilty");
+  };
+  const store = await openMessageStore({ dataDir, onStep });
+  const id = await makeConversation(store);
+  const claim = { owner: "a", leaseUntil: Number.MAX_SAFE_INTEGER };
+  const wishes = ["1", "2", "3", "4"].map((text) => send(id, text, { claim }));
+  const all = () => Promise.allSettled(wishes.map((wish) => store.accept(wish)));
+  const settled = await all();
+  expect(settled.filter(({ status }) => status === "rejected")).toHaveLength(1);
+  const stored = await everything(store, id);
+  expect(stored.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  const turns = await Promise.all(wishes.map(({ turn }) => store.turnState(turn?.id as string, null)));
+  await store.close();
+  const again = await openMessageStore({ dataDir });
+  expect(await everything(again, id)).toEqual(stored);
+  const read = await Promise.all(wishes.map(({ turn }) => again.turnState(turn?.id as string, null)));
+  expect(read).toEqual(turns);
+  expect(read.filter((one) => one?.turn.status === "running")).toHaveLength(1);
+  await again.close();
+});
+
 test("a send is one commit: no other reader ever sees a message without its reply", async () => {
   const dataDir = freshFolder();
   const onStep = (name: string) => {

@@ -58,6 +58,45 @@ export function turnTests(place: Place) {
     expect((await store.conversation(id, USER))?.active_turn_id).toBe(turn.id);
   });
 
+  test("a send can claim its turn in the same step, and shows it as it was before", async () => {
+    const { store } = place;
+    const id = await makeConversation(store, { settings: { seed: 7 } });
+    const taken = { owner: "a", leaseUntil: NOON + 6_000 };
+    const first = await store.accept(send(id, "Hi", { claim: taken }));
+    if (first.kind !== "accepted" || !first.turn || !first.claim) throw new Error("was not claimed");
+    expect(first.turn).toMatchObject({ status: "queued" });
+    expect(first.claim).toEqual({
+      turn: { ...first.turn, status: "running", started_at: new Date(NOON).toISOString() },
+      message: first.message,
+      reply: first.reply,
+      epoch: first.claim.epoch,
+      userId: USER,
+      attempts: 1,
+      isStopRequested: false,
+      isConversationDeleted: false,
+      settings: { seed: 7 },
+      characterId: first.reply?.character_id,
+    });
+    expect(await store.turn(first.turn.id, USER)).toEqual(first.claim.turn);
+    const others = claimOf(first.turn.id, { owner: "b", isSoleProcess: false });
+    expect(await store.claim(others)).toBeNull();
+    expect(await store.claim({ ...others, isSoleProcess: true })).toMatchObject({ attempts: 2 });
+    expect(await store.complete(first.turn.id, first.claim.epoch, outcome())).toEqual({ kind: "fenced" });
+  });
+
+  test("a send claims no turn behind one that has not ended, and does again once it has", async () => {
+    const { store } = place;
+    const id = await makeConversation(store);
+    const claim = { owner: "a", leaseUntil: NOON + 6_000 };
+    const both = await Promise.all(["1", "2"].map((text) => store.accept(send(id, text, { claim }))));
+    const [first, second] = both.map((one) => (one.kind === "accepted" ? one : undefined));
+    expect(second?.claim).toBeNull();
+    expect(await store.turn(second?.turn?.id as string, USER)).toMatchObject({ status: "queued" });
+    await store.complete(first?.turn?.id as string, first?.claim?.epoch as number, outcome());
+    await answer(store, second?.turn?.id as string);
+    expect(await store.accept(send(id, "3", { claim }))).toMatchObject({ claim: { epoch: 1 } });
+  });
+
   test("of many claims at once one gets the turn", async () => {
     const { turn } = await oneTurn(place.store);
     const claims = range(10).map((n) =>

@@ -96,8 +96,10 @@ export async function sent(store: MessageStore, wish: NewSend) {
   if (accepted.kind !== "accepted" || !accepted.reply || !accepted.turn) {
     throw new Error(`the send was not taken: ${accepted.kind}`);
   }
-  return accepted as Accepted &
-    Required<{ reply: NonNullable<Accepted["reply"]>; turn: NonNullable<Accepted["turn"]> }>;
+  return accepted as Accepted & { claim: Claim | null } & Required<{
+      reply: NonNullable<Accepted["reply"]>;
+      turn: NonNullable<Accepted["turn"]>;
+    }>;
 }
 
 export const claimOf = (turnId: string, more: Partial<Parameters<MessageStore["claim"]>[0]> = {}) => ({
