@@ -87,8 +87,11 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     };
   }
 
-  function parentOf({ conversationId, parentId }: NewSend, conversation: KnownConversation): Parent | null {
-    const { newest } = conversation;
+  function parentOf(
+    { conversationId, parentId }: NewSend,
+    conversation: KnownConversation,
+    newest: Place | undefined,
+  ): Parent | null {
     if (parentId === null || (parentId === undefined && !newest)) return ROOT;
     if (parentId !== undefined) {
       const named = seqOf(parentId, conversationId);
@@ -105,16 +108,16 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     if (!conversation || conversation.userId !== userId || conversation.status === "deleted") {
       return { kind: "not_found" };
     }
-    const { newest } = conversation;
+    const { newest, openTurns } = recent.shape(conversationId);
     const seq = newest ? newest.seq + newest.places : 1;
     const known = find(conversationId, message.clientMessageId, message.requestKey);
     if (known) return { kind: "existing", ...known };
-    const parent = parentOf(send, conversation);
+    const parent = parentOf(send, conversation, newest);
     if (!parent) return { kind: "no_parent" };
     const places = turn ? 2 : 1;
     if (seq + places - 1 > send.placesMax) return { kind: "full" };
-    if (turn && conversation.openTurns >= send.openTurnsMax) return { kind: "busy" };
-    const claim = conversation.openTurns === 0 ? send.claim : null;
+    if (turn && openTurns >= send.openTurnsMax) return { kind: "busy" };
+    const claim = openTurns === 0 ? send.claim : null;
 
     const siblingIndex = tree.nextSiblingIndex(conversationId, parent.seq, seq);
     const metadata = JSON.stringify(message.metadata);
@@ -225,10 +228,10 @@ export function createAccepting(file: StoreFile, tree: Tree, replies: Replies): 
     const parent = answeredBy(named);
     if (typeof parent === "string") return { kind: parent };
     // The named message is there, so there is a newest one.
-    const conversation = recent.conversation(conversationId) as KnownConversation;
-    const seq = (conversation.newest as Place).seq + 1;
+    const { newest, openTurns } = recent.shape(conversationId);
+    const seq = (newest as Place).seq + 1;
     if (seq > input.placesMax) return { kind: "full" };
-    if (conversation.openTurns >= input.openTurnsMax) return { kind: "busy" };
+    if (openTurns >= input.openTurnsMax) return { kind: "busy" };
     const siblingIndex = tree.nextSiblingIndex(conversationId, parent.seq, seq);
     const reply = replies.insert({
       conversationId,

@@ -13,22 +13,24 @@ export interface Place {
 }
 
 /** What the places of a conversation come to. */
-interface Shape {
+export interface Shape {
   newest: Place | undefined;
   /** Every place follows its parent directly: there are no branches, and nobody has siblings. */
   isStraight: boolean;
+  /** Turns that have not ended. */
+  openTurns: number;
 }
 
 /** What a send and its turn need to know of a conversation. */
-export interface KnownConversation extends Shape {
+export interface KnownConversation {
   readonly userId: string;
   readonly status: Conversation["status"];
   readonly characterId: string | null;
   readonly settings: ConversationSettings;
   readonly head_seq: number | null;
   readonly head_chosen_at_seq: number | null;
-  /** Turns that have not ended. */
-  openTurns: number;
+  /** Null until it was asked for. */
+  shape: Shape | null;
 }
 
 /** A turn that has not ended: its reply's row, that of the message it answers, and its conversation. */
@@ -54,19 +56,21 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
     head_seq: number | null;
     head_chosen_at_seq: number | null;
     character_id: string | null;
-    open_turns: number;
   }>(
     db,
     `SELECT user_id, status, settings, head_seq, head_chosen_at_seq,
        (SELECT participant_id FROM participants WHERE conversation_id = c.id AND kind = 'character')
-         AS character_id,
-       (SELECT count(*) FROM messages INDEXED BY messages_pending
-        WHERE conversation_id = c.id AND status = 'pending') AS open_turns
+         AS character_id
      FROM conversations c WHERE id = ?`,
   );
   const newestRow = oneRow<Place>(
     db,
     "SELECT seq, id, places FROM messages WHERE conversation_id = ? ORDER BY seq DESC LIMIT 1",
+  );
+  const openTurns = oneRow<{ n: number }>(
+    db,
+    `SELECT count(*) AS n FROM messages INDEXED BY messages_pending
+     WHERE conversation_id = ? AND status = 'pending'`,
   );
   const anyJump = oneRow<{ seq: number }>(
     db,
@@ -83,6 +87,7 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
   const readShape = (id: string): Shape => ({
     newest: newestRow(id),
     isStraight: anyJump(id) === undefined,
+    openTurns: openTurns(id)?.n ?? 0,
   });
 
   function conversation(id: string): KnownConversation | undefined {
@@ -97,8 +102,7 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
       settings: parseSettings(row.settings),
       head_seq: row.head_seq,
       head_chosen_at_seq: row.head_chosen_at_seq,
-      openTurns: row.open_turns,
-      ...readShape(id),
+      shape: null,
     };
     if (!isStepwise) conversations.set(id, known);
     return known;
@@ -108,17 +112,22 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
     /** Undefined where there is none; deleted ones and those of others are there. */
     conversation,
     /** Also while a conversation is being made, and has no row yet. */
-    shape: (conversationId: string): Shape => conversation(conversationId) ?? readShape(conversationId),
+    shape(conversationId: string): Shape {
+      const known = conversation(conversationId);
+      if (!known) return readShape(conversationId);
+      known.shape ??= readShape(conversationId);
+      return known.shape;
+    },
     /** A row was inserted at the newest place. */
     placed(
       row: Pick<MessageRow, "conversation_id" | "seq" | "id" | "parent_seq" | "status">,
       places: number,
     ) {
-      const known = conversations.get(row.conversation_id);
-      if (!known) return;
-      known.newest = { seq: row.seq, id: row.id, places };
-      if (row.parent_seq !== row.seq - 1) known.isStraight = false;
-      if (row.status === "pending") known.openTurns++;
+      const shape = conversations.get(row.conversation_id)?.shape;
+      if (!shape) return;
+      shape.newest = { seq: row.seq, id: row.id, places };
+      if (row.parent_seq !== row.seq - 1) shape.isStraight = false;
+      if (row.status === "pending") shape.openTurns++;
     },
     /** The rows of a turn that has not ended. A claim changes the reply's in place. */
     turn(turnId: string): OpenTurnRows | undefined {
@@ -132,8 +141,8 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
     forgetTurn: (turnId: string) => void turns.delete(turnId),
     ended(turnId: string, conversationId: string) {
       turns.delete(turnId);
-      const known = conversations.get(conversationId);
-      if (known) known.openTurns--;
+      const shape = conversations.get(conversationId)?.shape;
+      if (shape) shape.openTurns--;
     },
     /** The conversation, its places or its turns were changed otherwise. */
     forget: (conversationId: string) => void conversations.delete(conversationId),
