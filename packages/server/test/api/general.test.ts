@@ -108,8 +108,12 @@ test("malformed, unknown and foreign ids give the same 404, byte for byte", asyn
       ids.map((id) =>
         call(server, route.method, route.path.replace(/\{\w+\}/, encodeURI(decodeURI(id))), {
           token: ben.token,
-          headers: { "x-request-id": "same" },
+          headers: {
+            "x-request-id": "same",
+            ...("fileTypes" in route && { "content-type": route.fileTypes?.[0] as string }),
+          },
           ...(bodies[name] !== undefined && { json: bodies[name] }),
+          ...("fileTypes" in route && { raw: "no picture" }),
         }),
       ),
     );
