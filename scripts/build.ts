@@ -5,7 +5,7 @@
  */
 import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
 import { hashSources } from "../packages/server/bin/source-hash.js";
 import { buildPage } from "./build-page.ts";
 import { notices } from "./notices.ts";
@@ -18,7 +18,7 @@ export async function build(dist = join(home, "dist")): Promise<string> {
   const startedMs = performance.now();
   // What earlier runs kept of an earlier bundle (main.ts) is of no use to this one.
   rmSync(join(home, ".cache"), { recursive: true, force: true });
-  const modules = await bundle(dist);
+  const modules = await bundle(dist, "main.ts");
   writeFileSync(join(dist, "THIRD_PARTY_NOTICES"), notices(modules));
   // Last: without it the bundle counts as stale.
   writeFileSync(join(dist, "sources.sha256"), hashSources(home));
@@ -26,14 +26,19 @@ export async function build(dist = join(home, "dist")): Promise<string> {
   return `built ${relative(root, dist)} from ${modules.length} modules in ${tookMs} ms`;
 }
 
-async function bundle(dist: string): Promise<string[]> {
+/**
+ * Bundles one entry of the server's sources into `dist/parley.js` and its parts; returns the modules in
+ * it. With `plugins` the sources can be read in another way.
+ */
+export async function bundle(dist: string, entry: string, plugins: Plugin[] = []): Promise<string[]> {
   rmSync(dist, { recursive: true, force: true });
   const build = await rolldown({
     input: {
-      parley: join(home, "src", "main.ts"),
+      parley: join(home, "src", entry),
       // Programs of threads, each beside the part that starts it.
       "parts/card-worker": join(home, "src", "modules", "characters", "card-worker.ts"),
     },
+    plugins,
     platform: "node",
     resolve: { conditionNames: ["parley-source", "node", "import", "default"] },
     // The page's files are read from their package where it lies.

@@ -1,8 +1,10 @@
 import type { Conversation } from "@parley-chat/sdk";
 import { expect } from "vitest";
-import { checkHistory, type History } from "../faults/history.ts";
+import { checkHistory } from "../faults/check-history.ts";
+import { commonOf, runClient } from "../faults/client.ts";
+import type { History } from "../faults/history.ts";
 import { journey } from "../faults/journey.ts";
-import { answerAtRandom, newRecorder, runClient, settle, type World } from "../faults/load.ts";
+import { answerAtRandom, newRecorder, settle, type World } from "../faults/load.ts";
 import { between, newSeed, seeded } from "../faults/random.ts";
 import { allMessages, newConversation } from "../faults/scene.ts";
 import { until } from "../faults/until.ts";
@@ -47,6 +49,7 @@ function historyUntil(history: History, moment: number): History {
   return structuredClone({
     ...history,
     sends: history.sends.map((send) => (send.settledAt < moment ? send : { ...send, ok: null })),
+    stops: history.stops.map((stop) => (stop.settledAt < moment ? stop : { ...stop, ok: null })),
     reads: history.reads.filter(({ settledAt }) => settledAt < moment),
     streams: [],
     final: {},
@@ -66,9 +69,10 @@ journey(
     for (let n = 0; n < 3; n++) conversationIds.push((await newConversation(world.server.owner)).id);
 
     let isOver = false;
+    const common = commonOf(conversationIds);
     const load = [
       ...["a", "b"].map((name, n) =>
-        runClient(world, recorder, { name, conversationIds, random: random(1 + n), isOver: () => isOver }),
+        runClient(world, recorder, { name, common, random: random(1 + n), isOver: () => isOver }),
       ),
       churn(world, random(5), () => isOver),
     ];
@@ -81,7 +85,9 @@ journey(
       );
       const beganAt = performance.now();
       const ended = new Map(
-        [...recorder.screens].flatMap(([turnId, { end, text }]) => (end ? [[turnId, text] as const] : [])),
+        recorder.screens.flatMap(({ turnId, screen: { end, text } }) =>
+          end ? [[turnId, text] as const] : [],
+        ),
       );
       const { path, complaints } = await takeBackup(world.server.dataDir);
       expect(complaints).toEqual([]);
@@ -96,11 +102,11 @@ journey(
       expect(await restoreInto(dataDir, path)).toMatchObject({ code: 0 });
       const restored: World = { server: await rig.start({ dataDir, env }) };
       const { owner } = restored.server;
-      await settle(restored, { history, screens: new Map() }, conversationIds);
+      await settle(restored, { history, screens: [] }, conversationIds);
       // The model goes on being asked while the clients of the first server come to their end.
       history.wall = recorder.history.wall;
       expect(checkHistory(history)).toEqual([]);
-      const replies = Object.values(history.final).flatMap(({ messages }) => messages);
+      const replies = Object.values(history.final).flatMap((one) => one?.messages ?? []);
       for (const [turnId, text] of ended) {
         const reply = replies.find(({ turn_id, role }) => role === "assistant" && turn_id === turnId);
         expect(reply?.content, `the reply of ${turnId}, whose stream had ended`).toBe(text);

@@ -1,6 +1,7 @@
 import type { Message, Turn } from "@parley-chat/sdk";
 import { expect, test } from "vitest";
-import { checkHistory, type History, type Violation } from "./history.ts";
+import { checkHistory } from "./check-history.ts";
+import { emptyHistory, type History, type Violation } from "./history.ts";
 
 const CONVERSATION = "c1";
 const at = "2026-01-01T00:00:00.000Z";
@@ -48,6 +49,7 @@ function goodHistory(): History {
     message(2 * n, { role: "assistant", content: `answer ${n}`, turn_id: `t${n}` }),
   ];
   return {
+    ...emptyHistory(3),
     sends: [send(1, 0, 5, false), send(1, 6, 10), send(2, 20, 30)],
     reads: [
       { client: "a", conversationId: CONVERSATION, invokedAt: 12, settledAt: 14, messages: pair(1) },
@@ -66,7 +68,6 @@ function goodHistory(): History {
       { clientMessageId: "x2", text: "answer 2", isFinished: true },
     ],
     final: { [CONVERSATION]: { messages: [...pair(1), ...pair(2)], turns: [turn("t1"), turn("t2")] } },
-    attemptsMax: 3,
   };
 }
 
@@ -77,7 +78,7 @@ test("a history in which every promise held raises no alarm", () => {
 /** Parts of a history, to be spoiled. */
 const end = (history: History) => history.final[CONVERSATION] as { messages: Message[]; turns: Turn[] };
 const stored = (history: History, seq: number) => end(history).messages[seq - 1] as Message;
-const read = (history: History, n: number) => (history.reads[n] as History["reads"][0]).messages;
+const read = (history: History, n: number) => history.reads[n]?.messages as Message[];
 const set = Object.assign;
 
 const otherAnswer = { messageId: "m7", replyId: "m8", turnId: "t1", seq: 1 };
@@ -134,6 +135,126 @@ const bad: [what: string, promise: Violation["promise"], spoil: (history: Histor
 
 test.each(bad)("a history in which %s breaks %s", (_what, promise, spoil) => {
   const history = goodHistory();
+  spoil(history);
+  expect(checkHistory(history).map((violation) => violation.promise)).toContain(promise);
+});
+
+/** The same, and then: a regeneration, a stopped turn, a note, a deleted message, a deleted conversation, an import. */
+function busyHistory(): History {
+  const history = goodHistory();
+  const { messages, turns } = end(history);
+  set(messages[1] as Message, { siblings: { index: 0, count: 2 } });
+  set(messages[3] as Message, { content: "", deleted_at: at });
+  messages.push(
+    message(5, {
+      role: "assistant",
+      content: "other 1",
+      turn_id: "t3",
+      parent_id: "m1",
+      siblings: { index: 1, count: 2 },
+    }),
+    message(6, { content: "say 3", client_message_id: "x3", turn_id: "t4" }),
+    message(7, { role: "assistant", content: "ans", turn_id: "t4", status: "incomplete" }),
+    message(8, { content: "note 4", client_message_id: "x4" }),
+  );
+  turns.push(turn("t3"), turn("t4", "stopped"));
+  history.final.c2 = null;
+  const call = (invokedAt: number) => ({ invokedAt, settledAt: invokedAt + 5 });
+  const ids = (n: number) => ({ conversationId: CONVERSATION, clientMessageId: `x${n}` });
+  history.regenerations.push({
+    conversationId: CONVERSATION,
+    messageId: "m2",
+    key: "g1",
+    ...call(50),
+    ok: { replyId: "m5", turnId: "t3", seq: 5 },
+  });
+  history.sends.push(
+    {
+      ...ids(3),
+      content: "say 3",
+      ...call(60),
+      ok: { messageId: "m6", replyId: "m7", turnId: "t4", seq: 6 },
+    },
+    {
+      ...ids(4),
+      content: "note 4",
+      ...call(70),
+      ok: { messageId: "m8", replyId: null, turnId: null, seq: 8 },
+    },
+    {
+      conversationId: "c2",
+      clientMessageId: "x9",
+      content: "Gone",
+      ...call(70),
+      ok: { messageId: "g1", replyId: "g2", turnId: "g3", seq: 1 },
+    },
+  );
+  history.removals.push(
+    { conversationId: CONVERSATION, messageId: "m4", ...call(80), ok: true },
+    { conversationId: "c2", messageId: null, ...call(80), ok: true },
+  );
+  history.reads.push({ client: "a", conversationId: "c2", ...call(90), messages: null });
+  history.stops.push({ turnId: "t4", ...call(62), ok: { status: "stopped", isEnded: true }, storedBy: null });
+  history.wall.push(
+    { clientMessageId: "x1", text: "other 1", isFinished: true },
+    { clientMessageId: "x3", text: "answer 3", isFinished: false },
+  );
+  history.imports.push({ name: "Card 1", ...call(90), ok: { characterId: "k1" } });
+  history.pictures = { names: ["Card 1"], shown: ["Card 1"], dangling: 0 };
+  return history;
+}
+
+test("a busy history in which every promise held raises no alarm", () => {
+  expect(checkHistory(busyHistory())).toEqual([]);
+});
+
+const regeneration = (history: History) => history.regenerations[0] as History["regenerations"][0];
+const pictures = (history: History) => history.pictures as NonNullable<History["pictures"]>;
+const back = { deleted_at: undefined, content: "answer 2" };
+const elsewhere = { replyId: "m2", turnId: "t1", seq: 2 };
+const gaveUp = { status: "failed", problem: { code: "attempts_exhausted" } };
+const noted = { turnId: "t1", invokedAt: 1, settledAt: 2, ok: null, storedBy: Date.parse(at) - 1 };
+const asRead = { client: "b", invokedAt: 95, settledAt: 96 };
+
+const badBusy: [what: string, promise: Violation["promise"], spoil: (history: History) => unknown][] = [
+  ["an acknowledged regeneration is lost", "I1", (h) => set(stored(h, 5), { id: "m9" })],
+  ["a regeneration answers another message", "I5", (h) => set(stored(h, 5), { parent_id: "m3" })],
+  ["two answers to one key differ", "I2", (h) => h.regenerations.push({ ...regeneration(h), ok: elsewhere })],
+  ["an edit hangs elsewhere than it named", "I5", (h) => set(h.sends[2] as object, { parentId: "m1" })],
+  ["a reply answers another message", "I5", (h) => set(stored(h, 7), { parent_id: "m4" })],
+  ["siblings are miscounted", "I5", (h) => set(stored(h, 5), { siblings: { index: 0, count: 2 } })],
+  ["a later turn ran before an earlier one", "I5", (h) => h.wall.unshift(h.wall.pop() as never)],
+  ["one answer is stored for two turns", "I3", (h) => set(stored(h, 5), { content: "answer 1" })],
+  ["a stop was told another outcome", "I3", (h) => set(h.stops[0]?.ok as object, { status: "failed" })],
+  ["a stored wish to stop is forgotten", "I3", (h) => h.stops.push({ ...noted })],
+  ["a turn was stopped that nobody wished to stop", "I3", (h) => h.stops.pop()],
+  ["a turn gave up without a kill", "I3", (h) => set(end(h).turns[0] as object, gaveUp)],
+  ["a deleted message is back", "I15", (h) => set(stored(h, 4), back)],
+  ["a deleted message still has its text", "I15", (h) => set(stored(h, 4), { content: "answer 2" })],
+  ["a deleted message has lost its place", "I15", (h) => end(h).messages.splice(3, 1)],
+  ["a message was emptied unasked", "I15", (h) => set(stored(h, 1), { deleted_at: at, content: "" })],
+  ["a deleted conversation is back", "I1", (h) => set(h.final, { c2: { messages: [], turns: [] } })],
+  ["a conversation is gone unasked", "I1", (h) => set(h.final, { [CONVERSATION]: null })],
+  [
+    "a deleted conversation was read",
+    "I1",
+    (h) => h.reads.push({ ...asRead, conversationId: "c2", messages: [] }),
+  ],
+  [
+    "a conversation read as missing",
+    "I1",
+    (h) => h.reads.push({ ...asRead, conversationId: CONVERSATION, messages: null }),
+  ],
+  ["a read misses a regeneration", "I5", (h) => set(h.regenerations[0] as object, { settledAt: 30 })],
+  ["an import is lost", "I1", (h) => pictures(h).names.pop()],
+  ["an import was done twice", "I2", (h) => pictures(h).names.push("Card 1")],
+  ["a picture is lost", "I1", (h) => pictures(h).shown.pop()],
+  ["a picture is left that nobody shows", "I19", (h) => set(pictures(h), { dangling: 1 })],
+  ["the server failed by itself", "R17", (h) => h.faults.push("the server ended with 1")],
+];
+
+test.each(badBusy)("a busy history in which %s breaks %s", (_what, promise, spoil) => {
+  const history = busyHistory();
   spoil(history);
   expect(checkHistory(history).map((violation) => violation.promise)).toContain(promise);
 });

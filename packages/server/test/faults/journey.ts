@@ -1,7 +1,9 @@
 import { rmSync } from "node:fs";
 import { test as base } from "vitest";
 import { type Server, type ServerOptions, startServer } from "../rig/server.ts";
-import { startUpstream, type Upstream, type UpstreamCall } from "../rig/upstream.ts";
+import { startUpstream, type Upstream } from "../rig/upstream.ts";
+
+export { asked } from "../rig/upstream.ts";
 
 /** What a journey may start; all of it is ended with the test. */
 export interface Rig {
@@ -35,10 +37,6 @@ const withRig = base.extend<{ rig: Rig }>({
 
 /** A test that starts real servers; those of a file run side by side, for they mostly wait. */
 export const journey = withRig.concurrent;
-
-/** What the person said last, as the model was told. */
-export const asked = (call: UpstreamCall): string =>
-  call.body.messages.findLast(({ role }) => role === "user")?.content ?? "";
 
 /** A text with everything that is more than one code unit or byte somewhere. */
 export const RICH_TEXT =

@@ -18,6 +18,7 @@ import { within } from "./until.ts";
  *   k15 k16       around the write to a stream                 here
  *   k17           during a stop                                stops-and-kills.test.ts
  *   k20           during a migration                           migrations.test.ts
+ *   all of them, under load                                    kill-rig/
  *   k03           no ledger yet: no reservation to be inside of
  *   k06 k07       no queue: a turn is handed on in memory, a start and a sweep find it in the store
  *   k13 k14       no offsets and no relay: the socket reads the log of its own process

@@ -1,38 +1,52 @@
-import type { Message, Turn } from "@parley-chat/sdk";
+import type { Client, Message, Turn } from "@parley-chat/sdk";
 import type { Server } from "../rig/server.ts";
-import type { UpstreamCall } from "../rig/upstream.ts";
-import type { History, SendCall, WallCall } from "./history.ts";
-import { asked } from "./journey.ts";
+import { asked, type UpstreamCall } from "../rig/upstream.ts";
+import { emptyHistory, type History, type WallCall } from "./history.ts";
 import { between, randomPieces, randomText } from "./random.ts";
-import { allMessages, messagesPath, outcome, post, ready } from "./scene.ts";
+import { allMessages, outcome } from "./scene.ts";
 import { createScreen, type Screen } from "./screen.ts";
-import { openStream } from "./stream.ts";
-import { until, within } from "./until.ts";
+import { openStream, type StreamOptions } from "./stream.ts";
+import { LIMIT_MS, until, within } from "./until.ts";
 
 /** The server that answers now; it changes with every kill. */
 export interface World {
   server: Server;
+  /** No other will come: whoever waits for one gives up. */
+  isGone?: boolean;
 }
 
 /** What a run is asked to write down, beside the final state. */
 export interface Recorder {
   history: History;
-  screens: Map<string, Screen>;
+  /** One for each who listened to a turn. */
+  screens: { turnId: string; screen: Screen }[];
 }
 
 export const newRecorder = (attemptsMax: number): Recorder => ({
-  history: { sends: [], reads: [], streams: [], wall: [], final: {}, attemptsMax },
-  screens: new Map(),
+  history: emptyHistory(attemptsMax),
+  screens: [],
 });
 
-const now = () => performance.now();
-const TRIES_MAX = 200;
+export const now = () => performance.now();
+const TRIES_MAX = 1_000;
+/** So many looks of `until` pass before a server that gave no answer is asked again, unless another is there. */
+const LOOKS_AFTER_FAILURE = 40;
 
 /** Which message a prompt is for: its text names its id, and those of earlier ones may stand before it. */
 const idIn = (text: string): string => [...text.matchAll(/#(\w+)#/g)].at(-1)?.[1] ?? "none";
 
+/** How the model speaks just now. */
+export interface Pace {
+  /** Whoever speaks pauses until this is over. */
+  isHeld: boolean;
+  /** How many speak or pause. */
+  speaking: number;
+}
+
+export const newPace = (): Pace => ({ isHeld: false, speaking: 0 });
+
 /** A model that answers each call with a text of its own, piece by piece, and is at times cut or broken. */
-export function answerAtRandom(recorder: Recorder, random: () => number) {
+export function answerAtRandom(recorder: Recorder, random: () => number, pace = newPace()) {
   return async (call: UpstreamCall): Promise<void> => {
     const wall: WallCall = { clientMessageId: idIn(asked(call)), text: "", isFinished: false };
     const number = recorder.history.wall.push(wall);
@@ -43,137 +57,162 @@ export function answerAtRandom(recorder: Recorder, random: () => number) {
     }
     const cutAt = random() < 0.05 ? between(random, 1, 5) : Number.POSITIVE_INFINITY;
     const text = `Answer ${number}: ${randomText(random, between(random, 5, 80))}.`;
-    for (const [n, piece] of randomPieces(random, text, 20).entries()) {
-      if (call.response.destroyed) return;
-      if (n >= cutAt) return call.cut();
-      wall.text += piece;
-      call.say(piece);
-      await looks(between(random, 0, 1));
+    pace.speaking++;
+    try {
+      for (const [n, piece] of randomPieces(random, text, 20).entries()) {
+        if (call.response.destroyed) return;
+        if (n >= cutAt) return call.cut();
+        wall.text += piece;
+        call.say(piece);
+        await looks(between(random, 0, 1));
+        while (pace.isHeld && !call.response.destroyed) await looks(1);
+      }
+      wall.isFinished = true;
+      call.finish();
+    } finally {
+      pace.speaking--;
     }
-    wall.isFinished = true;
-    call.finish();
   };
 }
 
-/** One client: sends with retries until it is answered, listens, reads, and sometimes stops what it hears. */
-export async function runClient(
+/**
+ * Calls until there is an answer, over the death of any server: gives it, or the problem's code where it
+ * is refused. Each try is written down by `onTry`, whose function hears how it ended.
+ */
+export async function insist<T>(
   world: World,
-  { history, screens }: Recorder,
-  uses: { name: string; conversationIds: readonly string[]; random: () => number; isOver(): boolean },
-): Promise<void> {
-  const { name, conversationIds, random, isOver } = uses;
-  const listening: Promise<void>[] = [];
-  for (let n = 1; !isOver(); n++) {
-    const conversationId = conversationIds[between(random, 0, conversationIds.length - 1)] as string;
-    const turnId = await sendUntilAnswered(world, history.sends, {
-      conversationId,
-      clientMessageId: `${name}${n}`,
-      content: `${randomText(random, between(random, 1, 30))} #${name}${n}#`,
-    });
-    if (turnId === null) continue;
-    const heard = listen(world, screens, turnId, isOver);
-    listening.push(heard);
-    if (random() < 0.1) await world.server.owner.turns.stop({ turn_id: turnId }).catch(() => null);
-    if (random() < 0.4) await heard;
-    if (random() < 0.3) await read(world, history, name, conversationId);
-  }
-  await Promise.all(listening);
-}
-
-/** The id of the turn, or null where the conversation has no room just now. */
-async function sendUntilAnswered(
-  world: World,
-  sends: SendCall[],
-  sending: Pick<SendCall, "conversationId" | "clientMessageId" | "content">,
-): Promise<string | null> {
-  const { conversationId, clientMessageId, content } = sending;
+  history: History,
+  call: (owner: Client) => Promise<T>,
+  onTry: (server: Server) => { settled(answer: { ok: T } | { refused: string } | null): void },
+): Promise<{ ok: T } | { refused: string }> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const record: SendCall = { ...sending, invokedAt: now(), settledAt: Number.POSITIVE_INFINITY, ok: null };
-    sends.push(record);
-    const answer = await post(world.server, messagesPath(conversationId), {
-      content,
-      client_message_id: clientMessageId,
-    }).catch(() => null);
-    record.settledAt = now();
-    if (answer?.status === 202) {
-      const { message, reply, turn } = answer.body;
-      record.ok = { messageId: message.id, replyId: reply.id, turnId: turn.id, seq: message.seq };
-      return turn.id;
-    }
-    if (answer?.status === 409) return null;
-    await isBack(world);
+    const { server } = world;
+    const record = onTry(server);
+    const answer = await call(server.owner).then(
+      (ok) => ({ ok }),
+      (error) => refusalIn(error, history),
+    );
+    record.settled(answer);
+    if (answer) return answer;
+    await anotherServer(world, server);
   }
-  throw new Error(`${clientMessageId} was never answered`);
+  throw new Error("a call was never answered");
 }
 
-/** Shows a turn, over as many connections as it takes, until it has ended or the run is over. */
-async function listen(
+/** The code of a refusal; null where nothing is known, or it is worth asking again. */
+function refusalIn(error: unknown, history: History): { refused: string } | null {
+  const { code, status, detail } = error as { code?: string; status?: number; detail?: string };
+  if (typeof status !== "number" || typeof code !== "string") return null;
+  if (status === 503) return null;
+  if (status >= 500) history.faults.push(`an answer ${status} ${code}: ${detail}`);
+  return { refused: code };
+}
+
+/** Waits for another server than the one that gave no answer, or a moment. */
+export async function anotherServer(world: World, than: Server): Promise<void> {
+  let left = LOOKS_AFTER_FAILURE;
+  await until("another try", () => world.isGone || world.server !== than || --left < 0);
+  if (world.isGone) throw new Error("there is no server any more");
+}
+
+/** Shows a turn, over as many connections as it takes, until it has ended, is gone, or the run is over. */
+export async function listen(
   world: World,
-  screens: Map<string, Screen>,
+  { screens }: Recorder,
   turnId: string,
-  isOver: () => boolean,
+  uses: { isOver(): boolean; how?(): Pick<StreamOptions, "cutAfterBytes" | "pause"> },
 ): Promise<void> {
-  const screen = screens.get(turnId) ?? createScreen();
-  screens.set(turnId, screen);
-  while (!screen.end && !isOver()) await listenOnce(world, screen, turnId);
+  const screen = createScreen();
+  screens.push({ turnId, screen });
+  while (!screen.end && !uses.isOver()) {
+    const { server } = world;
+    const status = await listenOnce(world, screen, turnId, uses.how?.());
+    if (status === 404) return;
+    if (status !== 200) await anotherServer(world, server);
+  }
 }
 
-async function listenOnce(world: World, screen: Screen, turnId: string): Promise<void> {
+/** Resolves with the status of the answer once it has ended, or null where none came. */
+async function listenOnce(
+  world: World,
+  screen: Screen,
+  turnId: string,
+  how: Pick<StreamOptions, "cutAfterBytes" | "pause"> = {},
+): Promise<number | null> {
   const cursor = screen.cursor;
-  const stream = openStream(world.server, turnId, { screen, ...(cursor !== null && { after: cursor }) });
+  const stream = openStream(world.server, turnId, {
+    ...how,
+    screen,
+    ...(cursor !== null && { after: cursor }),
+  });
   const answer = await stream.answered.catch(() => null);
-  if (answer && answer.status === 200) await stream.closed;
-  else await isBack(world);
+  if (answer?.status === 200) await stream.closed;
+  else stream.cut();
+  return answer?.status ?? null;
 }
 
-/** Waits for a server that takes messages: the one of a moment ago may be dead, and the next not there yet. */
-const isBack = (world: World) =>
-  until("a server that is ready", async () => (await ready(world.server)).status === 200);
-
-/** The pace of a model that takes its time: so many looks of `until`. */
-async function looks(count: number): Promise<void> {
+/** A pace of one's own: so many looks of `until`. */
+export async function looks(count: number): Promise<void> {
   let left = count;
   if (left > 0) await until("the next piece", () => --left < 0);
 }
 
-async function read(world: World, history: History, client: string, conversationId: string): Promise<void> {
+/** Reads a whole conversation and writes down what was seen. */
+export async function read(
+  world: World,
+  history: History,
+  client: string,
+  conversationId: string,
+): Promise<Message[] | null> {
   const invokedAt = now();
-  const messages = await allMessages(world.server.owner, conversationId).catch(() => null);
-  if (messages) history.reads.push({ client, conversationId, invokedAt, settledAt: now(), messages });
+  const messages = await allMessages(world.server.owner, conversationId).catch((error) =>
+    refusalIn(error, history)?.refused === "not_found" ? null : undefined,
+  );
+  if (messages === undefined) return null;
+  history.reads.push({ client, conversationId, invokedAt, settledAt: now(), messages });
+  return messages;
 }
 
-/** After the last fault: waits for every outcome, shows every turn to its end, and writes down the store. */
+/**
+ * After the last fault: waits for every outcome, at most `healMs` for all, shows every turn to its end, and
+ * writes down the store.
+ */
 export async function settle(
   world: World,
   { history, screens }: Recorder,
   conversationIds: readonly string[],
+  { healMs = LIMIT_MS }: { healMs?: number } = {},
 ) {
   const { owner } = world.server;
+  const healedBy = now() + healMs;
+  const ended = new Set<string>();
   for (const conversationId of conversationIds) {
-    const turnIds = (await allMessages(owner, conversationId)).flatMap((message: Message) =>
-      message.role === "assistant" && message.turn_id !== undefined ? [message.turn_id] : [],
-    );
+    const before = await messagesOrNull(owner, conversationId);
     const turns: Turn[] = [];
-    for (const turnId of turnIds) turns.push(await outcome(owner, turnId));
-    history.final[conversationId] = { messages: await allMessages(owner, conversationId), turns };
+    for (const turnId of new Set(before?.flatMap(turnIdOfReply))) {
+      // One that does not end is written down as it is: the checker tells of it.
+      const turn = await outcome(owner, turnId, Math.max(0, healedBy - now())).catch(() =>
+        owner.turns.get({ turn_id: turnId }),
+      );
+      turns.push(turn);
+      if (turn.ended_at !== undefined) ended.add(turn.id);
+    }
+    const messages = before && (await allMessages(owner, conversationId));
+    history.final[conversationId] = messages && { messages, turns };
   }
-  for (const [turnId, screen] of screens) {
-    while (!screen.end) await within(`the rest of ${turnId}`, listenOnce(world, screen, turnId));
+  for (const { turnId, screen } of screens) {
+    while (!screen.end && ended.has(turnId))
+      await within(`the rest of ${turnId}`, listenOnce(world, screen, turnId));
     const { violations, end, text } = screen;
-    history.streams.push({ turnId, violations, end: end.type, text });
+    history.streams.push({ turnId, violations, end: end?.type ?? null, text });
   }
 }
 
-/** Kills the server at random moments, and starts it again on its folder. */
-export async function killAtRandom(
-  world: World,
-  restart: () => Promise<Server>,
-  { kills, upMsMax, random }: { kills: number; upMsMax: number; random: () => number },
-): Promise<void> {
-  for (let n = 0; n < kills; n++) {
-    const killAt = now() + between(random, 0, upMsMax);
-    await until("the moment of a kill", () => now() >= killAt);
-    await world.server.kill();
-    world.server = await restart();
-  }
-}
+const messagesOrNull = (owner: Client, conversationId: string): Promise<Message[] | null> =>
+  allMessages(owner, conversationId).catch((error) => {
+    if ((error as { code?: string }).code === "not_found") return null;
+    throw error;
+  });
+
+const turnIdOfReply = (message: Message): string[] =>
+  message.role === "assistant" && message.turn_id !== undefined ? [message.turn_id] : [];

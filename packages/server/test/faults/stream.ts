@@ -10,6 +10,8 @@ export interface StreamOptions {
   token?: string;
   /** Cuts the socket once so many bytes of the body have come. */
   cutAfterBytes?: number;
+  /** Stops reading once so many bytes of the body have come, and goes on when `until` resolves. */
+  pause?: { afterBytes: number; until(): Promise<unknown> };
   /** Reads nothing of the body. */
   isDeaf?: boolean;
   /** Goes on with what another connection showed. */
@@ -52,6 +54,7 @@ export function openStream(server: { url: string }, turnId: string, options: Str
   answered.catch(() => {});
 
   const chunks: Buffer[] = [];
+  let { pause } = options;
   let bytes = 0;
   let rest = "";
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -80,7 +83,14 @@ export function openStream(server: { url: string }, turnId: string, options: Str
         response.once("end", () => resolve("ended"));
         response.once("error", () => resolve("broken"));
         response.once("close", () => resolve("broken"));
-        if (!options.isDeaf) response.on("data", take);
+        if (options.isDeaf) return;
+        response.on("data", (chunk: Buffer) => {
+          take(chunk);
+          if (!pause || bytes < pause.afterBytes) return;
+          response.pause();
+          void pause.until().finally(() => response.resume());
+          pause = undefined;
+        });
       }),
     () => "broken" as const,
   );

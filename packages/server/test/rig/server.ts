@@ -46,13 +46,14 @@ process.on("exit", () => {
   for (const dir of dataDirs) rmSync(dir, { recursive: true, force: true });
 });
 
-/** Starts the program from its sources: through the test entry point, or as it is shipped. */
+/** Starts the program: through the test entry point, or as it is shipped. */
 function spawnParley(
   args: readonly string[],
   { dataDir, env, entry = "test-entry", input, under = [] }: Launch & { dataDir: string },
 ) {
-  const path = join(root, `packages/server/src/${entry}.ts`);
-  const line = [...under, process.execPath, "-C", "parley-source", path, ...args];
+  const sources = (name: string) => ["-C", "parley-source", join(root, `packages/server/src/${name}.ts`)];
+  const program = typeof entry === "string" ? sources(entry) : [entry.bundle];
+  const line = [...under, process.execPath, ...program, ...args];
   const child = spawn(line[0] as string, line.slice(1), {
     cwd: dataDir,
     env: {
@@ -75,8 +76,8 @@ function spawnParley(
 
 type Launch = Pick<ServerOptions, "dataDir" | "env" | "entry" | "under"> & { input?: string };
 
-/** `main` is what ships; `test-entry` is the same with failpoints. */
-export type Entry = "main" | "test-entry";
+/** `main` is what ships; `test-entry` is the same with failpoints; a bundle of that starts sooner. */
+export type Entry = "main" | "test-entry" | { bundle: string };
 
 /** Runs a command to its end, with `input` to read; kills it where it goes on for longer than a start may take. */
 export async function runParley(
@@ -98,7 +99,7 @@ export async function runParley(
   return { code: code ?? signal, ...output };
 }
 
-/** Starts the real server from its sources on a free port of loopback, with a data folder of its own. */
+/** Starts the real server on a free port of loopback, with a data folder of its own. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const dataDir = options.dataDir ?? newDataDir();
   const failpoints = (options.failpoints ?? []).flatMap((name) => ["--failpoint", name]);

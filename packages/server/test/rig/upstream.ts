@@ -30,6 +30,10 @@ export interface Upstream {
   close(): void;
 }
 
+/** What the person said last, as the model was told. */
+export const asked = (call: UpstreamCall): string =>
+  call.body.messages.findLast(({ role }) => role === "user")?.content ?? "";
+
 /** Answers by itself: says these pieces and finishes. */
 export const answering =
   (...pieces: string[]) =>
