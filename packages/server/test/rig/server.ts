@@ -63,8 +63,11 @@ function spawnParley(
       API_KEY: OWNER_KEY,
       LMSTUDIO_BASE_URL: "http://127.0.0.1:9/v1",
       NO_COLOR: "1",
-      // Dozens of starts read the same sources.
-      NODE_COMPILE_CACHE: join(root, "node_modules/.cache/parley-journeys"),
+      // Dozens of starts read the same sources, or the same bundle, with which its cache goes.
+      NODE_COMPILE_CACHE:
+        typeof entry === "string"
+          ? join(root, "node_modules/.cache/parley-journeys")
+          : join(entry.bundle, "../cache"),
       ...env,
     },
     // The channel tells a server whose test run was ended from outside to end as well.
