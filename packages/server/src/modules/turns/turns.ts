@@ -1,5 +1,6 @@
 import type { Api, CallContext, Principal, SignedInContext, Turn, turns } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
+import { LRUCache } from "lru-cache";
 import { failpoint } from "../../kit/failpoint.ts";
 import { isId } from "../../kit/ids.ts";
 import type {
@@ -25,6 +26,8 @@ const RENEW_EVERY_MS = 2_000;
 const STOP_WAIT_MS = 2_000;
 /** A turn that is interrupted again and again is told of so often; then it is what was said before. */
 const REPORTS_MAX = 4;
+/** Far more turns than can end while one call that began before is on its way. */
+const ENDED_KEPT = 10_000;
 
 export interface Turns extends Api<typeof turns> {
   /** Reads what is left over from an earlier run and begins. */
@@ -82,6 +85,8 @@ export function createTurns(uses: TurnUses): Turns {
   const unfinished = createUnfinished({ clock, lookAgain: (turn) => void lookAgain(turn) });
   const cancels: (() => void)[] = [];
   const watchers = createWatchers();
+  /** A stop or a repeat that looked before the end comes after it: it makes a new log, of which nobody is told. */
+  const ended = new LRUCache<string, true>({ max: ENDED_KEPT });
   let isDraining = false;
 
   const logOf = (turn: TurnPlace): TurnLog => {
@@ -90,7 +95,9 @@ export function createTurns(uses: TurnUses): Turns {
     const log = createTurnLog({
       id: turn.turnId,
       conversationId: turn.conversationId,
-      onStarted: watchers.started,
+      onStarted: (started) => {
+        if (!ended.has(turn.turnId)) watchers.started(started);
+      },
     });
     logs.set(turn.turnId, log);
     return log;
@@ -148,6 +155,7 @@ export function createTurns(uses: TurnUses): Turns {
   }
 
   function forget(turnId: string): void {
+    if (logs.get(turnId)?.isEnded()) ended.set(turnId, true);
     logs.delete(turnId);
     unfinished.remove(turnId);
   }

@@ -450,8 +450,8 @@ export const mutants: readonly Mutant[] = [
       // A repeat finds another picture than the first left behind.
       {
         file: "modules/characters/pictures.ts",
-        from: "const thumb = small && (await blobs.put(small));",
-        to: "const thumb = small && (await blobs.put(small)); await blobs.put(Buffer.from(String(Math.random())));",
+        from: "const thumb = picture.small && (await blobs.put(picture.small));",
+        to: "const thumb = picture.small && (await blobs.put(picture.small)); await blobs.put(Buffer.from(String(Math.random())));",
       },
     ],
     points: ["k19"],
