@@ -149,8 +149,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: `${STORE}/accepting.ts`,
-        from: "const seq = newest.seq + 1;",
-        to: "const seq = newest.seq + 2;",
+        from: "const seq = (newest as Place).seq + 1;",
+        to: "const seq = (newest as Place).seq + 2;",
       },
     ],
     points: ["random"],
@@ -260,11 +260,9 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "surfaces/native/event-stream.ts",
-        from: "      out.write(renderFrame(frame));",
-        to: `      out.write(renderFrame(frame));
-      const next = reader.next();
-      if (next && frame.event.type === "reply.delta") out.write(renderFrame(frame));
-      if (next) out.write(renderFrame(next));`,
+        from: "    text += renderFrame(frame);",
+        to: `    text += renderFrame(frame);
+    if (count > 0 && frame.event.type === "reply.delta") text += renderFrame(frame);`,
       },
     ],
     points: ["random"],
