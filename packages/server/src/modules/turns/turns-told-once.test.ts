@@ -20,7 +20,7 @@ test("a turn that is handed on again once it has ended is told of once", async (
   await endOf(store, turn.id);
   const before = told.length;
   // A repeat of its send that was answered while the turn waited.
-  turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER });
+  turns.accepted({ turnId: turn.id, conversationId, characterId: CHARACTER }, null);
   await looks(100);
   expect([before, told.length]).toEqual([1, 1]);
 });

@@ -241,6 +241,7 @@ export const mutants: readonly Mutant[] = [
       { file: `${STORE}/turns.ts`, from: "row.claim_epoch++;", to: "" },
     ],
     points: ["k10", "k16"],
+    hits: [20, 60],
   },
   {
     name: "a reset is not announced",
