@@ -36,10 +36,13 @@ function openStream({ all, clock }: Fixture, principal: Principal) {
 }
 
 const openSocket = () =>
-  new Duplex({
-    read() {},
-    write: (_chunk, _encoding, taken) => taken(),
-  });
+  Object.assign(
+    new Duplex({
+      read() {},
+      write: (_chunk, _encoding, taken) => taken(),
+    }),
+    { setTimeout() {} },
+  );
 
 const silentReader: TurnReader = { next: () => null, isDone: () => false, onNews() {}, close() {} };
 

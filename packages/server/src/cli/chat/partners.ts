@@ -6,13 +6,14 @@ import { forOneLine } from "./plain-text.ts";
 import type { Partner } from "./screen.ts";
 
 const PAGE = 200;
-const PAGES_MAX = 10;
+/** A page is cut by bytes too: where cards are large it holds few of them. */
+const LOOKED_AT_MAX = 2_000;
 
 /** Those one can talk with: the newest 2,000. */
 export async function listPartners(client: Client): Promise<Partner[]> {
   const all: Partner[] = [];
   let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page++) {
+  while (all.length < LOOKED_AT_MAX) {
     const { items, next_cursor } = await client.characters.list({ limit: PAGE, ...(cursor && { cursor }) });
     all.push(...items.map(({ id, name, owner_id }) => ({ id, name, ownerId: owner_id })));
     if (next_cursor === null) break;
@@ -70,7 +71,7 @@ export function listed(partners: readonly Partner[]): string {
 /** The conversation of last activity, of all or with one character; null where there is none. */
 export async function latestConversation(client: Client, characterId?: string): Promise<Conversation | null> {
   let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page++) {
+  for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX; ) {
     const { items, next_cursor } = await client.conversations.list({
       limit: PAGE,
       ...(cursor && { cursor }),
@@ -81,6 +82,7 @@ export async function latestConversation(client: Client, characterId?: string): 
     );
     if (found || next_cursor === null) return found ?? null;
     cursor = next_cursor;
+    lookedAt += items.length;
   }
   return null;
 }

@@ -136,6 +136,37 @@ test("the largest card that can be made can be exported as JSON and taken again"
   });
 });
 
+test("a card of many small parts is exported in about its own size, and taken again", () => {
+  let extensions: unknown = Array(60_000).fill(1);
+  for (let depth = 0; depth < 60; depth++) extensions = [extensions];
+  const data = { name: "A", extensions: { own: extensions } };
+  const sent = Buffer.from(JSON.stringify({ spec: "chara_card_v2", spec_version: "2.0", data }));
+  const card = read(sent, "application/json");
+  const file = writeCardJson(card.card);
+  expect(file.length).toBeLessThan(2 * sent.length);
+  expect(fileOf(read(file, "application/json").card)).toEqual(fileOf(card.card));
+});
+
+test("a picture leaves out the older copy of a card that is too large for two, and says where one is too large", () => {
+  const v3 = (description: number) => ({
+    spec: "chara_card_v3",
+    spec_version: "3.0",
+    data: { name: "A", alternate_greetings: Array(description).fill("x".repeat(1_000_000)) },
+  });
+  const cardOf = (millions: number) =>
+    read(Buffer.from(JSON.stringify(v3(millions))), "application/json").card;
+  for (const [millions, copies] of [
+    [2, 2],
+    [7, 1],
+  ] as const) {
+    const file = writeCardPng(cardOf(millions), blank);
+    expect(readPng(file).chunks.filter((chunk) => keywordOf(chunk) !== null)).toHaveLength(copies);
+    expect(file.length).toBeLessThan(CHARACTER_BYTES_MAX);
+    expect(fileOf(read(file, "image/png").card)).toEqual(fileOf(cardOf(millions)));
+  }
+  expect(() => writeCardPng(cardOf(13), blank)).toThrow("export it as JSON");
+});
+
 test("whatever JSON stands in a card and around it, import, export and import give the same card", () => {
   const json = fc.jsonValue({ maxDepth: 4 });
   const known = fc.record(

@@ -124,23 +124,42 @@ function* warningsOf({ chunks, trailingBytes }: Png): Generator<Warning> {
   }
 }
 
-/** A card as a JSON file. */
-export const writeCardJson = (card: Card): Uint8Array => Buffer.from(JSON.stringify(fileOf(card), null, 2));
+/** A larger card is for programs: indented, one of many small parts would be many times its size. */
+const INDENTED_BYTES_MAX = 64 * 1024;
+
+/** A card as a JSON file, which can be taken again whatever is in it. */
+export function writeCardJson(card: Card): Uint8Array {
+  const file = fileOf(card);
+  const bytes = Buffer.from(JSON.stringify(file));
+  return bytes.length > INDENTED_BYTES_MAX ? bytes : Buffer.from(JSON.stringify(file, null, 2));
+}
 
 /**
- * A card inside a picture: `chara` for every reader and, for V3, `ccv3` for those who know it.
+ * A card inside a picture: `chara` for every reader and, for V3, `ccv3` for those who know it; of a large
+ * card the newer one alone. Throws `validation_failed` where the file would be larger than can be taken again.
  * @param picture a PNG without a card
  */
 export function writeCardPng(card: Card, picture: Uint8Array): Uint8Array {
   const chunks = pictureChunks(readPng(picture).chunks);
   const file = fileOf(card);
-  const texts =
-    specOf(card).spec === "chara_card_v2"
-      ? [textChunk("chara", encoded(file))]
-      : [textChunk("chara", encoded(forV2(file))), textChunk("ccv3", encoded(file))];
+  const own = encoded(file);
+  const bytesLeft = CHARACTER_BYTES_MAX - PNG_AROUND_BYTES - picture.length - own.length;
+  if (bytesLeft < 0) {
+    throw new Problem("validation_failed", "The card is too large to fit into a picture: export it as JSON.");
+  }
   const end = chunks.findIndex(({ type }) => type === "IEND");
-  return writePng([...chunks.slice(0, end), ...texts, ...chunks.slice(end)]);
+  return writePng([...chunks.slice(0, end), ...textsOf(card, own, bytesLeft), ...chunks.slice(end)]);
 }
+
+function textsOf(card: Card, own: string, bytesLeft: number): PngChunk[] {
+  if (specOf(card).spec === "chara_card_v2") return [textChunk("chara", own)];
+  const older = encoded(forV2(fileOf(card)));
+  const newest = textChunk("ccv3", own);
+  return older.length > bytesLeft ? [newest] : [textChunk("chara", older), newest];
+}
+
+/** Lengths, names and checksums of two chunks. */
+const PNG_AROUND_BYTES = 64;
 
 const encoded = (file: Json): string => Buffer.from(JSON.stringify(file)).toString("base64");
 
