@@ -35,7 +35,7 @@ function openStream({ all, clock }: Fixture, principal: Principal) {
   };
 }
 
-const openSocket = () =>
+const openSocket = (): Duplex =>
   Object.assign(
     new Duplex({
       read() {},

@@ -249,14 +249,15 @@ export function problemCodes(route: Route): ProblemCode[] {
     route.path.includes("{") && "not_found",
     route.body !== undefined && "invalid_json",
     ...(route.body || route.fileTypes ? (["payload_too_large", "unsupported_type"] as const) : []),
-    (route.body !== undefined || hasQuery.length > 0 || changes(route)) && "validation_failed",
+    (route.body !== undefined || route.fileTypes !== undefined || hasQuery.length > 0 || changes(route)) &&
+      "validation_failed",
     hasQuery.some((name) => name === "cursor" || name === "before" || name === "after") && "invalid_cursor",
     ...(changes(route) && !route.isIdempotentItself
       ? (["in_flight", "idempotency_key_reused"] as const)
       : []),
     route.hasSecret && "secret_not_replayed",
     route.limit && "rate_limited",
-    ...(route.path.startsWith("/api/") ? (["internal", "storage_unavailable"] as const) : []),
+    ...(route.path.startsWith("/api/") ? (["internal", "storage_unavailable", "overloaded"] as const) : []),
     route.method !== "GET" && "draining",
     ...(route.problems ?? []),
   ];

@@ -23,12 +23,14 @@ import type { Answer, Idempotency } from "../../modules/idempotency/idempotency.
 import type { TurnReader } from "../../modules/turns/turn-log.ts";
 import type { CredentialHeaders } from "../../modules/users/users.ts";
 import { credentialsOf } from "../credentials.ts";
+import { type BodyRoom, createBodyRoom } from "./body-room.ts";
 import { createContext } from "./context.ts";
 import { createEventStreams, type EventStreams } from "./event-stream.ts";
 import { sendFile } from "./file-answer.ts";
 import { withSessionCookie } from "./session-cookie.ts";
 import { lazyValidator, readQuery } from "./validator.ts";
 
+const BODY_BYTES_MAX = 1024 ** 2;
 const JSON_TYPE = "application/json; charset=utf-8";
 
 type Handler = (input: unknown, context: CallContext) => Promise<unknown>;
@@ -58,21 +60,22 @@ export interface NativeUses {
 /** Serves every route of the contract by the module method of the same name. No rule of the product lives here. */
 export function serveNative(app: FastifyInstance, uses: NativeUses): void {
   const streams = createEventStreams(uses.clock);
+  const room = createBodyRoom();
   uses.onRevoked(streams.checkAll);
   for (const noun of Object.keys(contract) as (keyof Contract)[]) {
     const methods = uses.api[noun] as unknown as Record<string, Handler>;
     for (const [name, route] of Object.entries<Route>(contract[noun])) {
-      serve(app, { ...uses, streams }, route, `${noun}.${name}`, methods[name] as Handler);
+      serve(app, { ...uses, streams, room }, route, `${noun}.${name}`, methods[name] as Handler);
     }
   }
-  serveTurnEvents(app, { ...uses, streams });
+  serveTurnEvents(app, { ...uses, streams, room });
   // Whoever asks for a socket does not come here, see the role.
   app.get(realtimeSocket.path, { exposeHeadRoute: false }, () => {
     throw new Problem("upgrade_required", "Open this address as a WebSocket; see docs/reference/socket.md.");
   });
 }
 
-type ServeUses = NativeUses & { streams: EventStreams };
+type ServeUses = NativeUses & { streams: EventStreams; room: BodyRoom };
 
 function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string, call: Handler): void {
   const readInput = inputReader(route);
@@ -80,13 +83,20 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
   const invoke = withSessionCookie(route.cookie, call, uses.publicUrl);
   const isKeyed = route.method === "POST" || route.method === "PATCH";
   const template = `${route.method} ${route.path}`;
+  const bodyBytesMax = route.fileTypes ? uses.uploadBytesMax : (route.bodyBytesMax ?? BODY_BYTES_MAX);
 
   app.route({
     method: route.method,
     url: fastifyPath(route.path),
-    ...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
-    ...(route.fileTypes && { bodyLimit: uses.uploadBytesMax, config: { fileTypes: route.fileTypes } }),
+    bodyLimit: bodyBytesMax,
+    ...(route.fileTypes && { config: { fileTypes: route.fileTypes } }),
     onRequest: admit(uses, route),
+    ...((route.body ?? route.fileTypes) && {
+      preParsing: (request, reply, payload, done) => {
+        uses.room.admit(request, reply, bodyBytesMax);
+        done(null, payload);
+      },
+    }),
     handler: async (request, reply) => {
       const input = readInput(request);
       const after = lastEventId(request);
