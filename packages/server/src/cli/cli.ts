@@ -2,7 +2,7 @@ import { renderConfig, renderConfigDocs } from "../config/render.ts";
 import { loadConfig } from "../config.ts";
 import { isOutOfFiles } from "../kit/out-of-files.ts";
 import { StartError } from "../kit/start-error.ts";
-import { type Command, readArguments } from "./command.ts";
+import { type Command, helpOf, readArguments } from "./command.ts";
 import { version } from "./version.ts";
 
 const FILES_MAX = 100_000;
@@ -113,9 +113,11 @@ const hidden: Readonly<Record<string, Command>> = {
 /** Runs one command and returns the status to exit with. What a person can mend is one sentence each. */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    const { values, chosen } = readArguments(args, { ...commands, ...hidden });
+    const { values, chosen, helpAbout } = readArguments(args, { ...commands, ...hidden });
     if (chosen) return await chosen.command.run(chosen.given);
-    return say(values.version ? `${version}\n` : help());
+    if (values.version) return say(`${version}\n`);
+    const named = helpAbout ? commands[helpAbout] : undefined;
+    return say(helpAbout && named ? helpOf(helpAbout, named) : help());
   } catch (error) {
     const known = isOutOfFiles(error) ? tooFewFiles() : error;
     if (!(known instanceof StartError)) throw error;
@@ -139,7 +141,7 @@ Usage: parley <command>
 
 ${rows.map(([usage = "", about]) => `  ${usage.padEnd(width)}${about}`).join("\n")}
 
-  ${"--help".padEnd(width)}Show this
+  ${"--help".padEnd(width)}Show this, or with a command what it takes
   ${"--version".padEnd(width)}Show the version
 
 Settings come from the environment and from .env in this folder.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Command, readArguments } from "./command.ts";
+import { type Command, helpOf, readArguments } from "./command.ts";
 
 const run = () => 0;
 const commands: Record<string, Command> = {
@@ -19,6 +19,23 @@ test("a command gets its words and options, wherever they stand", () => {
   expect(read("config", "check")?.name).toBe("config check");
   expect(read()).toBe(null);
   expect(read("chat", "--help")).toBe(null);
+});
+
+test("help about a command names what it takes", () => {
+  expect(readArguments(["chat", "Otto", "--help"], commands).helpAbout).toBe("chat");
+  expect(readArguments(["--help"], commands).helpAbout).toBe(null);
+  expect(helpOf("chat", { ...(commands.chat as Command), about: "Talk" })).toBe(
+    [
+      "Usage: parley chat [character]",
+      "",
+      "Talk.",
+      "",
+      "      --json             Print JSON, for programs",
+      "  -m, --message <text>   Say this, print the reply and leave",
+      "  -h, --help             Show this",
+      "",
+    ].join("\n"),
+  );
 });
 
 test("what a command does not take is refused, with the nearest there is", () => {

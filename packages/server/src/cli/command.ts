@@ -35,14 +35,43 @@ export interface Command {
   run(given: Given): number | Promise<number>;
 }
 
+const ABOUT_OPTIONS: Readonly<Record<OptionName, string>> = {
+  help: "Show this",
+  version: "Show the version",
+  json: "Print JSON, for programs",
+  new: "Begin a new conversation",
+  message: "Say this, print the reply and leave",
+  replace: "Put aside what is there",
+  format: "Write this kind of file",
+  to: "Write into this folder",
+};
+
+const VALUES: { readonly [K in OptionName]?: string } = { message: "text", format: "json|png", to: "folder" };
+
+/** What a command is for and takes. */
+export function helpOf(name: string, { takes = "", about, options: own = [] }: Command): string {
+  const rows = [...own, "help" as const].map((option): [string, string] => {
+    const short = "short" in options[option] ? `-${options[option].short}, ` : "    ";
+    const value = VALUES[option] ? ` <${VALUES[option]}>` : "";
+    return [`${short}--${option}${value}`, ABOUT_OPTIONS[option]];
+  });
+  const width = Math.max(...rows.map(([usage]) => usage.length)) + 3;
+  const lines = rows.map(([usage, text]) => `  ${usage.padEnd(width)}${text}`);
+  return `Usage: ${["parley", name, takes].join(" ").trim()}\n\n${about}.\n\n${lines.join("\n")}\n`;
+}
+
 /**
- * The command that the arguments name, with what was given to it; null where they name none. Throws a
- * `StartError` that suggests the nearest for what there is not.
+ * The command that the arguments name, with what was given to it; null where they name none, or only ask
+ * for help, which may be about one. Throws a `StartError` that suggests the nearest for what there is not.
  */
 export function readArguments(
   args: readonly string[],
   commands: Readonly<Record<string, Command>>,
-): { values: Values; chosen: { name: string; command: Command; given: Given } | null } {
+): {
+  values: Values;
+  chosen: { name: string; command: Command; given: Given } | null;
+  helpAbout?: string | null;
+} {
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
     options,
@@ -55,7 +84,7 @@ export function readArguments(
     if (!Object.hasOwn(options, name)) throw noOption(rawName, name);
   }
   if (values.version || values.help || positionals.length === 0)
-    return { values: values as Values, chosen: null };
+    return { values: values as Values, chosen: null, helpAbout: nameIn(positionals, commands) };
   const name = nameIn(positionals, commands);
   const command = name === null ? undefined : commands[name];
   if (name === null || !command) throw noCommand(positionals, commands);

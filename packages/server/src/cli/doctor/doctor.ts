@@ -81,7 +81,7 @@ function printer(): (finding: Finding) => void {
   const style = createStyle(process.stdout.isTTY && isColorWanted());
   const mark = { ok: style.dim("ok  "), warn: style.bold("warn"), fail: style.red("FAIL") };
   return ({ name, status, detail, advice }) => {
-    const end = advice === undefined ? "" : `: ${advice}`;
-    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${forOneLine(detail + end)}\n`);
+    const text = advice === undefined ? detail : `${detail.replace(/\.$/, "")}: ${advice}`;
+    process.stdout.write(`${mark[status]}  ${name.padEnd(NAME_WIDTH)} ${forOneLine(text)}\n`);
   };
 }
