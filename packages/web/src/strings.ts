@@ -33,6 +33,8 @@ export const strings = {
       storage_unavailable: "The server cannot store anything now. Its disk may be full; try again later.",
       draining: "The server is restarting. Try again in a moment.",
       overloaded: "The server has too much to do. Try again in a moment.",
+      unsupported_type: "A card is a PNG picture or a JSON file.",
+      payload_too_large: "That is larger than this server takes.",
     },
   },
   signIn: {
@@ -90,6 +92,7 @@ export const strings = {
     done: (name: string) => `${name} is here.`,
     warnings: "Some of it could not be used as it was:",
     failed: (file: string, reason: string) => `${file}: ${reason}`,
+    tooLarge: "The file is larger than 16 MB, more than any card needs.",
     exportJson: "Export as JSON",
     exportPng: "Export as PNG",
   },
@@ -143,6 +146,7 @@ export const strings = {
     brokenOff: "The reply broke off here. “Another reply” tries again.",
     cutByLength: "Cut at the longest length allowed for replies.",
     failed: "No reply came of this.",
+    nothingYet: "Say something to begin.",
     gone: "This conversation was deleted, or was never yours to see.",
   },
   chatMenu: {
@@ -219,8 +223,10 @@ export const strings = {
     otherPicture: "Choose another",
     removePicture: "Take it away",
     pictureChosen: "The picture is chosen; it is saved with the character.",
+    pictureRemoved: "The picture is taken away; it is gone when the character is saved.",
+    pictureNotSaved: (reason: string) =>
+      `The character is saved, but its picture is not yet. ${reason} “Save” tries it again, “Cancel” leaves the picture as it was.`,
     noPicture: "This browser cannot show that file as a picture.",
-    macros: "{{user}} stands for who talks with the character, {{char}} for its name.",
     more: "More",
     private: "Only me",
     public: "Everyone on this server",
@@ -244,7 +250,8 @@ export const strings = {
       visibility: "Who may talk with it",
     },
     hints: {
-      description: "Who it is: looks, history, knowledge, manner of speaking.",
+      description:
+        "Who it is: looks, history, knowledge, manner of speaking. {{user}} stands for who talks with the character, {{char}} for its name.",
       personality: "In a few words.",
       scenario: "Where you meet, and what is going on.",
       first_mes: "The first message of a conversation. It sets the tone more than anything else.",

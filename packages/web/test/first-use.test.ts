@@ -44,6 +44,35 @@ describeInBrowser("the first visit", () => {
     await context.close();
   });
 
+  test.each([
+    ["on a desktop", desktop],
+    ["on a phone", phone],
+  ])("no page can be scrolled past its end into nothing, %s", async (_, device) => {
+    const { page, context } = await scene.owner(device);
+    const main = page.getByRole("main");
+    const beyond: string[] = [];
+    const look = async (view: string) => {
+      const more = await page.evaluate(() => document.documentElement.scrollHeight - innerHeight);
+      if (more > 0) beyond.push(`${view}: ${more}`);
+    };
+    await main.getByRole("link", { name: /Tamsin Reed/ }).waitFor();
+    await look("gallery");
+    await main.getByRole("link", { name: /Tamsin Reed/ }).click();
+    await page.getByRole("button", { name: "Start a conversation" }).waitFor();
+    await look("sheet");
+    await page.getByRole("button", { name: "Start a conversation" }).click();
+    await page.getByRole("log").getByText("Skerry Light, Tamsin speaking").waitFor();
+    await look("chat");
+    await page.goto(`${scene.server.url}/app/characters/new`);
+    await page.getByText("More", { exact: true }).click();
+    await look("editor");
+    await page.goto(`${scene.server.url}/app/settings`);
+    await page.getByRole("button", { name: "Set the password" }).waitFor();
+    await look("settings");
+    expect(beyond).toEqual([]);
+    await context.close();
+  });
+
   test("a reload keeps one signed in, though no script can read how", async () => {
     const { page, context } = await scene.owner();
     await page.reload();

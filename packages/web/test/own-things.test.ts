@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
 import { cardPng } from "../../server/test/cards/make-png.ts";
 import { answering, startUpstream, type Upstream } from "../../server/test/rig/upstream.ts";
@@ -58,6 +58,9 @@ async function drop(page: Page, files: { name: string; type: string; bytes: Buff
   await page.getByText("Drop the card to import it").waitFor();
   await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
 }
+
+const hasFocus = (locator: Locator) =>
+  expect.poll(() => locator.evaluate((element) => element === document.activeElement)).toBe(true);
 
 describeInBrowser("what is one's own", () => {
   let scene: Scene;
@@ -120,6 +123,115 @@ describeInBrowser("what is one's own", () => {
       .first()
       .waitFor();
     await page.getByRole("main").getByRole("link", { name: /Ilse/ }).waitFor();
+    await context.close();
+  });
+
+  test("a file of another kind gets a sentence that says what cards are", async () => {
+    const { page, context } = await scene.owner();
+    await drop(page, [{ name: "x.txt", type: "text/plain", bytes: Buffer.from("Once upon a time") }]);
+    await page.getByText("x.txt: A card is a PNG picture or a JSON file.").first().waitFor();
+    await context.close();
+  });
+
+  test("only greetings with words in them are offered, and without any the page says how to begin", async () => {
+    const { page, context } = await scene.owner();
+    const data = { ...card.data, name: "Sel", first_mes: "", alternate_greetings: ["  ", "By the well."] };
+    const bytes = Buffer.from(JSON.stringify({ ...card, data }));
+    await drop(page, [{ name: "sel.json", type: "application/json", bytes }]);
+    const sheet = page.getByRole("dialog", { name: "Sel" });
+    const begins = sheet.getByLabel("Begins with");
+    await begins.waitFor();
+    expect(await begins.locator("option").allInnerTexts()).toEqual(["Greeting 1", "Greeting 3"]);
+    await sheet.getByRole("button", { name: "Start a conversation" }).click();
+    await page.getByRole("log").getByText("Say something to begin.").waitFor();
+    await page.getByRole("link", { name: "Characters", exact: true }).click();
+    await page.getByRole("main").getByRole("link", { name: /Sel/ }).click();
+    await begins.selectOption("Greeting 3");
+    await sheet.getByText("By the well.").waitFor();
+    await sheet.getByRole("button", { name: "Start a conversation" }).click();
+    await page.getByRole("log").getByText("By the well.").waitFor();
+    expect(await page.getByText("Say something to begin.").count()).toBe(0);
+    await context.close();
+  });
+
+  test("a new character whose picture failed says that it is saved, and goes on as that one", async () => {
+    const { page, context } = await scene.owner();
+    const avatars = /\/api\/v2\/characters\/[^/]+\/avatar/;
+    const choose = page.getByRole("button", { name: "Choose a picture", exact: true });
+    await page.getByRole("link", { name: "New character" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("Wilm");
+    const svg =
+      '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="9" height="9"/></svg>';
+    const file = { name: "wilm.svg", mimeType: "image/svg+xml", buffer: Buffer.from(svg) };
+    await page.getByLabel("Choose a picture", { exact: true }).setInputFiles(file);
+    await page.getByRole("button", { name: "Take it away" }).click();
+    await hasFocus(choose);
+    await page.getByText("The picture is taken away").waitFor({ state: "attached" });
+    await page.getByLabel("Choose a picture", { exact: true }).setInputFiles(file);
+    await page.getByRole("button", { name: "Choose another" }).waitFor();
+
+    await page.route(avatars, (route) => route.abort());
+    await page.getByRole("button", { name: "Create the character" }).click();
+    await page.getByText("The character is saved, but its picture is not yet.").waitFor();
+    const save = page.getByRole("button", { name: "Save", exact: true });
+    await hasFocus(save);
+    const { hash, pathname } = new URL(
+      (await page.getByRole("link", { name: "Cancel" }).getAttribute("href")) ?? "",
+      page.url(),
+    );
+    expect(pathname + hash).toMatch(/characters\/[0-9a-f-]+$/);
+
+    await page.unroute(avatars);
+    await save.click();
+    const picture = page.getByRole("dialog", { name: "Wilm" }).locator("img");
+    await picture.waitFor();
+    expect(await picture.evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBe(40);
+    await page.getByRole("button", { name: "Close" }).click();
+    expect(await page.getByRole("main").getByRole("link", { name: /Wilm/ }).count()).toBe(1);
+    await context.close();
+  });
+
+  test("a button that is at work keeps the focus, and does nothing a second time", async () => {
+    const { page, context } = await scene.owner();
+    await page.goto(`${scene.server.url}/app/settings`);
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    let sent = 0;
+    await page.route(/\/api\/v2\/users\/me$/, async (route) => {
+      if (route.request().method() !== "PATCH") return route.continue();
+      sent++;
+      await held;
+      return route.abort();
+    });
+    const save = page.getByRole("button", { name: "Save" });
+    await page.getByLabel("Display name").fill("Robin");
+    await save.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("button[aria-disabled=true]").getByText("Save").waitFor();
+    await hasFocus(save);
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Display name").press("Enter");
+    await save.focus();
+    letGo();
+    await page.locator("button[aria-disabled=true]").waitFor({ state: "detached" });
+    await page.getByRole("alert").waitFor();
+    await hasFocus(save);
+    expect(sent).toBe(1);
+    await context.close();
+  });
+
+  test("where a button goes away, the focus stays near its place", async () => {
+    const { page, context } = await scene.owner();
+    await page.getByRole("link", { name: "New character" }).click();
+    await page.getByLabel("Description").fill("Half a thought.");
+    await page.reload();
+    const discard = page.getByRole("button", { name: "Discard it" });
+    await discard.focus();
+    await page.keyboard.press("Enter");
+    await discard.waitFor({ state: "detached" });
+    await hasFocus(page.getByRole("main"));
     await context.close();
   });
 

@@ -24,6 +24,8 @@ export interface Imports {
 }
 
 const FILES_MAX = 50;
+/** As many as the server takes where nobody set another limit. */
+const CARD_BYTES_MAX = 16 * 1024 * 1024;
 
 export function createImports({ characters }: { characters: Pick<Characters, "importCard"> }): Imports {
   const list = createStore<readonly Import[]>([]);
@@ -40,6 +42,12 @@ export function createImports({ characters }: { characters: Pick<Characters, "im
       ...old,
       { id, file: file.name, status: "reading", text: s.importing(file.name), warnings: [] },
     ]);
+    const fail = (reason: string) => {
+      const text = s.failed(file.name, reason);
+      change({ status: "failed", text });
+      announce(text);
+    };
+    if (file.size > CARD_BYTES_MAX) return fail(s.tooLarge);
     try {
       const { character, report } = await characters.importCard(file);
       if (isClosed) return;
@@ -52,10 +60,7 @@ export function createImports({ characters }: { characters: Pick<Characters, "im
       if (warnings.length === 0) putAway(id);
       navigate(paths.character(character.id));
     } catch (error) {
-      if (isClosed) return;
-      const text = s.failed(file.name, sentenceOf(error).text);
-      change({ status: "failed", text });
-      announce(text);
+      if (!isClosed) fail(sentenceOf(error).text);
     }
   }
 

@@ -1,26 +1,75 @@
-import type { ComponentProps, MouseEvent, ReactNode } from "react";
+import {
+  type ComponentProps,
+  type MouseEvent,
+  type ReactNode,
+  type RefObject,
+  useLayoutEffect,
+  useRef,
+} from "react";
 import { navigate } from "../lib/router.ts";
 import { Icon, type IconName } from "./icons.tsx";
 
-type ButtonProps = ComponentProps<"button"> & {
+type PressProps = Omit<ComponentProps<"button">, "ref"> & { ref?: RefObject<HTMLButtonElement | null> };
+
+const swallow = (event: MouseEvent) => event.preventDefault();
+
+/**
+ * A button that never lets the focus fall out of the page. While it is off it stays in its place and says so, and
+ * a click on it does nothing, nor does Enter in its form; where it goes away, what is around it takes the focus.
+ */
+function Press({ disabled, onClick, ref, ...rest }: PressProps) {
+  const own = useRef<HTMLButtonElement>(null);
+  const button = ref ?? own;
+  useLayoutEffect(() => {
+    const element = button.current;
+    return () => {
+      if (element && element === document.activeElement) passFocus(element);
+    };
+  }, [button]);
+  return (
+    <button
+      type="button"
+      {...rest}
+      ref={button}
+      aria-disabled={disabled || undefined}
+      onClick={disabled ? swallow : onClick}
+    />
+  );
+}
+
+/** Called while the button is still there; what takes the focus is what is left then, if nobody else took it. */
+function passFocus(button: Element) {
+  const around: HTMLElement[] = [];
+  let place = button.parentElement;
+  while (place) {
+    if (place.tabIndex === -1 && place.hasAttribute("tabindex")) around.push(place);
+    place = place.parentElement;
+  }
+  queueMicrotask(() => {
+    if (document.activeElement !== document.body) return;
+    around.find(({ isConnected }) => isConnected)?.focus({ preventScroll: true });
+  });
+}
+
+type ButtonProps = PressProps & {
   look?: "main" | "plain" | "quiet" | "danger";
   icon?: IconName;
 };
 
 export const Button = ({ look = "plain", icon, children, className = "", ...rest }: ButtonProps) => (
-  <button type="button" className={`button ${look} ${className}`} {...rest}>
+  <Press className={`button ${look} ${className}`} {...rest}>
     {icon && <Icon name={icon} />}
     {children}
-  </button>
+  </Press>
 );
 
-type IconButtonProps = Omit<ComponentProps<"button">, "children"> & { icon: IconName; label: string };
+type IconButtonProps = Omit<PressProps, "children"> & { icon: IconName; label: string };
 
 /** A button that shows a picture alone; its word is read out and shown as a tip. */
 export const IconButton = ({ icon, label, className = "", ...rest }: IconButtonProps) => (
-  <button type="button" className={`icon-button ${className}`} aria-label={label} title={label} {...rest}>
+  <Press className={`icon-button ${className}`} aria-label={label} title={label} {...rest}>
     <Icon name={icon} />
-  </button>
+  </Press>
 );
 
 /** A link within the page; with a modifier key the browser does what it does with links. */

@@ -62,24 +62,22 @@ function Editor({ character }: { character: Character | null }) {
           <Button onClick={discard}>{s.discard}</Button>
         </div>
       )}
-      <EditorForm key={begun.count} character={character} begin={begun.fields ?? character} draft={draft} />
+      <EditorForm key={begun.count} character={character} begin={begun.fields ?? character} />
     </>
   );
 }
 
-function EditorForm(props: {
-  character: Character | null;
-  begin: CharacterFields | null;
-  draft: ReturnType<typeof useCharacterDraft>;
-}) {
-  const { character, begin, draft } = props;
+function EditorForm(props: { character: Character | null; begin: CharacterFields | null }) {
+  const { character, begin } = props;
   const { client, characters } = useStores();
   const { isBusy, trouble, run } = useAction();
   const form = useRef<HTMLFormElement>(null);
   const [greetings, setGreetings] = useState<readonly string[]>(begin?.alternate_greetings ?? []);
   const [picture, setPicture] = useState<PictureChoice>("stays");
-  /** What is stored: a second try goes on from there. */
-  const saved = useRef(character);
+  /** What is stored: a second try goes on from there, and what is typed then is a draft of it. */
+  const [saved, setSaved] = useState(character);
+  const draft = useCharacterDraft(saved);
+  const [isHalfSaved, setHalfSaved] = useState(false);
   const begunGreetings = useRef(greetings);
   const s = strings.editor;
 
@@ -93,18 +91,20 @@ function EditorForm(props: {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const fields = fieldsOf(new FormData(event.currentTarget));
+    setHalfSaved(false);
     await run(async () => {
-      const before = saved.current;
-      saved.current = before
+      const stored = saved
         ? await client.characters.update(
-            { character_id: before.id, ...fields },
-            { ifMatch: `"${before.version}"` },
+            { character_id: saved.id, ...fields },
+            { ifMatch: `"${saved.version}"` },
           )
         : await client.characters.create(fields);
       draft.drop();
-      const { id } = saved.current;
-      characters.save(await characters.setPicture(saved.current, picture));
-      navigate(paths.character(id));
+      characters.save(stored);
+      setSaved(stored);
+      setHalfSaved(true);
+      characters.save(await characters.setPicture(stored, picture));
+      navigate(paths.character(stored.id));
     });
   };
   const text = (name: (typeof TEXTS)[number]) => (
@@ -128,8 +128,7 @@ function EditorForm(props: {
         defaultValue={begin?.name}
         autoComplete="off"
       />
-      <PictureField character={character} choice={picture} onChange={setPicture} />
-      <p className="hint">{s.macros}</p>
+      <PictureField character={saved} choice={picture} onChange={setPicture} />
       {TEXTS.filter((name) => MAIN_TEXTS.has(name)).map(text)}
       <TextField
         label={s.fields.tags}
@@ -157,17 +156,17 @@ function EditorForm(props: {
           <option value="public">{s.public}</option>
         </SelectField>
       </details>
-      {trouble && <Trouble {...trouble} />}
+      {trouble && <Trouble text={isHalfSaved ? s.pictureNotSaved(trouble.text) : trouble.text} />}
       <div className="row end">
         <Link
-          to={character ? paths.character(character.id) : paths.gallery}
+          to={saved ? paths.character(saved.id) : paths.gallery}
           className="button quiet"
           onClick={draft.drop}
         >
           {strings.cancel}
         </Link>
         <Button look="main" type="submit" disabled={isBusy}>
-          {character ? strings.save : s.create}
+          {saved ? strings.save : s.create}
         </Button>
       </div>
     </form>

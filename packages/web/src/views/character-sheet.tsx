@@ -36,7 +36,11 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
   const [isRemoving, setRemoving] = useState(false);
   const s = strings.sheet;
   const earlier = items.find((one) => one.character_ids[0] === character.id && one.status === "active");
-  const greetings = [character.first_mes, ...character.alternate_greetings];
+  /** Under the index that the card gives them; a blank one would begin with nothing. */
+  const greetings = [character.first_mes, ...character.alternate_greetings]
+    .map((text, index) => ({ text, index }))
+    .filter(({ text, index }) => index === 0 || text.trim() !== "");
+  const begins = greetings.find(({ index }) => index === greeting)?.text;
   const isMine = character.owner_id === user.id;
 
   const start = () =>
@@ -55,7 +59,7 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
       .replaceAll(/\{\{user\}\}/gi, user.display_name || "User");
 
   return (
-    <div className="sheet">
+    <div className="sheet" tabIndex={-1}>
       <div className="sheet-top">
         <Portrait character={character} look="tall" size="full" />
         <div>
@@ -89,17 +93,16 @@ function Sheet({ character, onClose }: { character: Character; onClose(): void }
           value={greeting}
           onChange={(event) => setGreeting(Number(event.target.value))}
         >
-          {greetings.map((_, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a greeting is chosen by its index
+          {greetings.map(({ index }) => (
             <option key={index} value={index}>
               {s.greetingName(index + 1)}
             </option>
           ))}
         </SelectField>
       )}
-      {greetings[greeting] && (
+      {begins?.trim() && (
         <blockquote className="prose preview">
-          <SafeMarkdown key={greeting} text={fill(greetings[greeting])} />
+          <SafeMarkdown key={greeting} text={fill(begins)} />
         </blockquote>
       )}
       {character.description && (

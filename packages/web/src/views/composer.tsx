@@ -74,7 +74,7 @@ export function Composer(props: {
         {isRunning && (
           <IconButton icon="stop" label={s.stop} className="stop" onClick={stop} disabled={isBusy} />
         )}
-        <IconButton icon="send" label={s.send} className="send" type="submit" aria-disabled={!canSubmit} />
+        <IconButton icon="send" label={s.send} className="send" type="submit" disabled={!canSubmit} />
       </div>
       <p className="hint" id="composer-hint">
         {isTooLong ? (

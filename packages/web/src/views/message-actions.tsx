@@ -5,10 +5,7 @@ import { IconButton } from "../ui/button.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { useCopy } from "../ui/use-copy.ts";
 
-/**
- * What one can do with a message. A button that has nothing to do now stays in its place and says so, or the
- * focus would fall out of the page.
- */
+/** What one can do with a message. */
 export function MessageActions(props: {
   message: Message;
   isBusy: boolean;
@@ -26,10 +23,7 @@ export function MessageActions(props: {
   const isPending = message.status === "pending";
   const isOff = isBusy || isPending;
   const s = strings.chat;
-  const when = (isAllowed: boolean, act: () => void) => ({
-    "aria-disabled": !isAllowed,
-    onClick: () => isAllowed && act(),
-  });
+  const when = (isAllowed: boolean, act: () => void) => ({ disabled: !isAllowed, onClick: act });
   return (
     <div className="actions">
       {count > 1 && (

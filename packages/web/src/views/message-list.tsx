@@ -39,12 +39,14 @@ export function MessageList(props: {
     (message) => message.content !== "" || message.deleted_at || message.status !== "complete",
   );
   const last = shown.at(-1);
+  const isEmpty = state.status === "ready" && shown.length + outgoing.length === 0 && before === null;
   return (
     <div className="chat-scroll-frame">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <div className="chat-scroll" ref={box} tabIndex={0} role="log" aria-live="off" aria-label={s.messages}>
         <div className="messages" ref={content}>
           {state.status === "loading" && messages.length === 0 && <MessageSkeletons />}
+          {isEmpty && character && <p className="hint nothing-yet">{s.nothingYet}</p>}
           {before !== null && <Older chat={chat} box={box} />}
           {shown.map((message) => (
             <ErrorBoundary

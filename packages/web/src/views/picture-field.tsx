@@ -18,6 +18,7 @@ export function PictureField(props: {
 }) {
   const { character, choice, onChange } = props;
   const input = useRef<HTMLInputElement>(null);
+  const chooser = useRef<HTMLButtonElement>(null);
   const [isRefused, setRefused] = useState(false);
   const s = strings.editor;
   const hasPicture = choice === "stays" ? Boolean(character?.avatar_url) : choice !== "goes";
@@ -30,6 +31,11 @@ export function PictureField(props: {
     onChange(png);
     announce(s.pictureChosen);
   };
+  const takeAway = () => {
+    onChange("goes");
+    chooser.current?.focus();
+    announce(s.pictureRemoved);
+  };
   return (
     <fieldset className="picture-field">
       <legend>{s.picture}</legend>
@@ -39,11 +45,11 @@ export function PictureField(props: {
         ) : (
           <Portrait character={choice === "stays" ? character : null} look="round" />
         )}
-        <Button icon="upload" onClick={() => input.current?.click()}>
+        <Button ref={chooser} icon="upload" onClick={() => input.current?.click()}>
           {hasPicture ? s.otherPicture : s.choosePicture}
         </Button>
         {hasPicture && (
-          <Button look="quiet" icon="trash" onClick={() => onChange("goes")}>
+          <Button look="quiet" icon="trash" onClick={takeAway}>
             {s.removePicture}
           </Button>
         )}

@@ -28,7 +28,7 @@ export function SignIn(props: {
   const linkText =
     linkError === undefined ? null : isUsedLink(linkError) ? s.linkUsed : sentenceOf(linkError).text;
   return (
-    <main className="alone sign-in">
+    <main className="alone sign-in" tabIndex={-1}>
       <header>
         <h1 ref={heading} tabIndex={-1} className="wordmark">
           {strings.brand}
