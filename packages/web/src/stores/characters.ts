@@ -26,7 +26,9 @@ export interface Characters {
 export type ImportedCard = Awaited<ReturnType<Client["characters"]["import"]>>;
 
 const PAGE = 200;
-const PAGES_MAX = 10;
+const CHARACTERS_MAX = 2_000;
+/** The server cuts pages by bytes as well, so that one of them may hold a single character. */
+const PAGES_MAX = 2_000;
 
 export function createCharacters({ client }: { client: Client }): Characters {
   const list = createStore<CharacterList>({ items: [], status: "loading" });
@@ -57,7 +59,7 @@ export function createCharacters({ client }: { client: Client }): Characters {
       try {
         const items: Character[] = [];
         let cursor: string | null = null;
-        for (let page = 0; page < PAGES_MAX; page++) {
+        for (let page = 0; page < PAGES_MAX && items.length < CHARACTERS_MAX; page++) {
           const got: Awaited<ReturnType<Client["characters"]["list"]>> = await client.characters.list({
             limit: PAGE,
             ...(cursor !== null && { cursor }),
