@@ -102,8 +102,10 @@ export function* streamsOf(history: History): Generator<Violation> {
   );
   for (const { turnId, violations, end, text } of history.streams) {
     const reply = replies.get(turnId);
+    // Of a conversation that is gone nobody knows whether its reply had gone before.
+    const isKept = reply !== undefined && reply.deleted_at === undefined;
     for (const what of violations) {
-      if (reply?.deleted_at === undefined || !OF_DELETED.test(what))
+      if (isKept || !OF_DELETED.test(what))
         yield { promise: "I6", what: `stream of ${turnId}: ${what}` };
     }
     const status = turns.get(turnId)?.status;

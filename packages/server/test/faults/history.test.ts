@@ -208,6 +208,13 @@ test("a busy history in which every promise held raises no alarm", () => {
   expect(checkHistory(busyHistory())).toEqual([]);
 });
 
+test("a stream that came after its reply was deleted raises none, also once the conversation is gone", () => {
+  const history = busyHistory();
+  const late = { violations: ["completed without reply.end"], end: "turn.completed", text: "" };
+  history.streams.push({ turnId: "t2", ...late }, { turnId: "g3", ...late });
+  expect(checkHistory(history)).toEqual([]);
+});
+
 const regeneration = (history: History) => history.regenerations[0] as History["regenerations"][0];
 const pictures = (history: History) => history.pictures as NonNullable<History["pictures"]>;
 const back = { deleted_at: undefined, content: "answer 2" };
