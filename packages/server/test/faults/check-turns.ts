@@ -105,8 +105,7 @@ export function* streamsOf(history: History): Generator<Violation> {
     // Of a conversation that is gone nobody knows whether its reply had gone before.
     const isKept = reply !== undefined && reply.deleted_at === undefined;
     for (const what of violations) {
-      if (isKept || !OF_DELETED.test(what))
-        yield { promise: "I6", what: `stream of ${turnId}: ${what}` };
+      if (isKept || !OF_DELETED.test(what)) yield { promise: "I6", what: `stream of ${turnId}: ${what}` };
     }
     const status = turns.get(turnId)?.status;
     // Of a deleted conversation nothing is left to compare with.
