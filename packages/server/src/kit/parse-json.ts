@@ -1,3 +1,5 @@
+import { ESCAPE, endOfText, LETTER_U, QUOTE } from "./json-text.ts";
+
 /**
  * Larger than this nothing is made a string of, but a text by itself. Small enough that the string is one of
  * those that die young; a larger one lies beside its values until the whole heap is cleared.
@@ -109,16 +111,13 @@ export function parseJson(raw: Uint8Array, pieceBytes = PIECE_BYTES): unknown {
   }
 }
 
-const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const LIST = 0x5b;
-const ESCAPE = 0x5c;
-const LETTER_U = 0x75;
 const OBJECT = 0x7b;
 
 /** All large lists and objects by where they begin; one walk over the bytes. */
-function findLarge(bytes: Uint8Array, pieceBytes: number): ReadonlyMap<number, Large> {
+function findLarge(bytes: Buffer, pieceBytes: number): ReadonlyMap<number, Large> {
   const larges = new Map<number, Large>();
   /** What is open: its bracket, its last comma, and where what is not cut off yet begins. */
   const open: { start: number; comma: number; run: number; cuts: number[] }[] = [];
@@ -170,10 +169,4 @@ function hasEscapeOrControl(bytes: Uint8Array, from: number, to: number): boolea
     if ((bytes[i] as number) < 0x20 || bytes[i] === ESCAPE) return true;
   }
   return false;
-}
-
-function endOfText(bytes: Uint8Array, start: number): number {
-  let i = start;
-  while (i < bytes.length && bytes[i] !== QUOTE) i += bytes[i] === ESCAPE ? 2 : 1;
-  return Math.min(i, bytes.length);
 }

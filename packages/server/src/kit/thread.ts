@@ -50,8 +50,6 @@ export function createThread(uses: {
   waitingBytesMax: number;
   jobTimeoutMs: number;
   idleTimeoutMs: number;
-  /** The heap of a thread keeps what a job took: after a larger one than this it is ended at once. */
-  keptBytesMax: number;
 }): Thread {
   const { clock } = uses;
   const waiting: Waiting[] = [];
@@ -103,10 +101,7 @@ export function createThread(uses: {
       conclude();
       next();
     };
-    const onAnswer = (answer: unknown) => {
-      if (job.bytes > uses.keptBytesMax) void end();
-      settle(() => job.resolve(answer));
-    };
+    const onAnswer = (answer: unknown) => settle(() => job.resolve(answer));
     fail = (lost) => settle(() => job.reject(lost));
     const cancelTimeout = clock.after(uses.jobTimeoutMs, () => {
       void end();

@@ -356,7 +356,22 @@ function* badJson(): Generator<CorpusFile> {
       /more than/,
     ],
     ["16 MiB of quotes", () => '"'.repeat(16 * MIB)],
-    ["16 MiB of escapes", () => `{"name":"${'\\"'.repeat(8 * MIB - 10)}`],
+    [
+      "16 MiB of escapes in one text",
+      () => `{"name":" ","description":"${'\\"'.repeat(8 * MIB - 30)}"}`,
+      /longer/,
+    ],
+    [
+      "15 MiB of escapes",
+      () => `{"name":" ","description":"Ƶ","y":[${`"${'\\"'.repeat(1_950_000)}",`.repeat(4)}0]}`,
+      /name/,
+    ],
+    [
+      "15 MiB of escaped letters",
+      () => `{"name":" ","description":"","y":[${`"${"\\u01b5".repeat(650_000)}",`.repeat(4)}0]}`,
+      /name/,
+    ],
+    ["16 MiB of escapes, unended", () => `{"name":"${'\\"'.repeat(8 * MIB - 10)}`],
     ["a picture", () => cardPng(v2), /image\/png/],
   ];
   for (const [name, make, says = damaged] of bodies) yield json(name, make, refused(says));

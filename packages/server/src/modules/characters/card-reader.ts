@@ -12,7 +12,6 @@ const WAITING_BYTES_MAX = 64 * 1024 ** 2;
 /** The slowest file takes a quarter of a second on a machine that is not busy. */
 const READING_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 10_000;
-const KEPT_BYTES_MAX = 4 * 1024 ** 2;
 const RETRY_AFTER_S = 2;
 
 export interface CardReader {
@@ -47,7 +46,6 @@ export function createCardReader({
     waitingBytesMax: WAITING_BYTES_MAX,
     jobTimeoutMs: READING_TIMEOUT_MS,
     idleTimeoutMs: IDLE_TIMEOUT_MS,
-    keptBytesMax: KEPT_BYTES_MAX,
   });
   async function read<K extends CardRequest["as"]>(as: K, { file, type }: SentFile): Promise<CardAnswers[K]> {
     const given = asOwn(file);

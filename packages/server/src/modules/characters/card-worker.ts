@@ -2,6 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import type { SentFile } from "@parley-chat/sdk/contract";
 import { Problem, type ProblemDocument } from "@parley-chat/sdk/contract/problem";
+import { clearHeap } from "../../kit/clear-heap.ts";
 import { type CardImport, type CardPicture, readCardImport, readPicture } from "./card-picture.ts";
 
 /** A file, and what it is read as. */
@@ -28,15 +29,23 @@ async function answerTo({ as, ...sent }: CardRequest): Promise<CardAnswer> {
   }
 }
 
-parentPort?.on("message", async (sent: CardRequest) => {
-  const answer = await answerTo(sent);
-  const picture = pictureIn(answer);
+/** What a heap may keep of a file while there is nothing to do. */
+const LEFT_BYTES_MAX = 24 * 1024 ** 2;
+
+async function answer(sent: CardRequest): Promise<void> {
+  const message = await answerTo(sent);
+  const picture = pictureIn(message);
   const given = [picture?.whole, picture?.small].flatMap((bytes) =>
     bytes ? [bytes.buffer as ArrayBuffer] : [],
   );
   // Nothing of it is in the answer, which is copied while it is sent.
   (sent.file.buffer as ArrayBuffer).transfer(0);
-  parentPort?.postMessage(answer, given);
+  parentPort?.postMessage(message, given);
+}
+
+parentPort?.on("message", async (sent: CardRequest) => {
+  await answer(sent);
+  clearHeap(LEFT_BYTES_MAX);
 });
 
 function pictureIn(answer: CardAnswer): CardPicture | null {
