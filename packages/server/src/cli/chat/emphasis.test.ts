@@ -11,8 +11,8 @@ const italic = (text: string) => `\u001b[3m${text}\u001b[23m`;
 const bold = (text: string) => `\u001b[1m${text}\u001b[22m`;
 
 test("what is done is in italics and what matters is bold, wherever the pieces are cut", () => {
-  const text = 'She *turns* round: "**Now**, then."';
-  const expected = `She ${italic("*turns*")} round: "${bold("**Now**")}, then."`;
+  const text = 'She *turns* round: "**Now**, ***then***."';
+  const expected = `She ${italic("*turns*")} round: "${bold("**Now**")}, ${bold(italic("***then***"))}."`;
   for (let at = 0; at <= text.length; at++) expect(shown(text.slice(0, at), text.slice(at))).toBe(expected);
   expect(shown(...text)).toBe(expected);
 });

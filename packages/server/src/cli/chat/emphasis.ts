@@ -3,12 +3,13 @@ const BOLD = { on: "\u001b[1m", off: "\u001b[22m" };
 const STYLES = new Map([
   ["*", ITALIC],
   ["**", BOLD],
+  ["***", { on: BOLD.on + ITALIC.on, off: ITALIC.off + BOLD.off }],
 ]);
 const isSpace = (char: string) => char.trim() === "";
 
 /**
- * Shows `*what is done*` in italics and `**what matters**` in bold while it comes in pieces. The marks stay,
- * so nothing is lost of a text that means them as they stand. Emphasis ends with its line at the latest.
+ * Shows `*what is done*` in italics, `**what matters**` in bold and `***both***` as both while it comes in pieces.
+ * The marks stay, so nothing is lost of a text that means them as they stand. Emphasis ends with its line at the latest.
  */
 export function createEmphasis() {
   const open = new Set<string>();
