@@ -28,6 +28,18 @@ test("prototype keys and bottomless nesting are refused before anything recurses
   expect(read(`{"text":"${"[".repeat(1_000)}"}`)).toEqual({ text: "[".repeat(1_000) });
 });
 
+test("more parts and names than any reader should spend its time on are refused", () => {
+  const refused = (message: string) => expect.objectContaining({ errors: [{ path: "", message }] });
+  const parts = "has more than 125000 fields and items";
+  for (const part of ["{}", "[]", "0", '{"a":1}']) {
+    expect(() => read(`[${Array(130_000).fill(part)}]`)).toThrow(refused(parts));
+    expect(read(`[${Array(60_000).fill(part)}]`)).toHaveLength(60_000);
+  }
+  const names = (count: number) => `{${Array.from({ length: count }, (_, i) => `"name ${i}":0`)}}`;
+  expect(() => read(names(40_000))).toThrow(refused("has more than 20000 different names of fields"));
+  expect(Object.keys(read(names(15_000)) as object)).toHaveLength(15_000);
+});
+
 test("text and numbers that no store keeps are refused with their path", () => {
   expect(() => read('{"a":[1,1e400]}')).toThrow(
     expect.objectContaining({ errors: [{ path: "a.1", message: "is a number too large to keep" }] }),

@@ -1,26 +1,31 @@
 import { isUtf8 } from "node:buffer";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import secureJson from "secure-json-parse";
-import { scanJson } from "./json-scan.ts";
+import { excessOf, jsonMost, scanJson } from "./json-scan.ts";
 
-const DEPTH_MAX = 100;
+/** A smaller body cannot hold so many parts and names that to read them would hold others up. */
+const LARGE_BYTES = 256 * 1024;
 
 /**
- * Reads a JSON body: UTF-8 only, no prototype keys, no depth that a recursive reader could not take, no
+ * Reads a JSON body: UTF-8 only, no prototype keys, no more depth, parts and names than `jsonMost` has, no
  * text that cannot be stored. An empty body is undefined. Throws `invalid_json`, `validation_failed`.
  */
 export function readJsonBody(raw: Buffer): unknown {
   if (raw.length === 0) return undefined;
   if (!isUtf8(raw)) throw new Problem("invalid_json", "The body is not UTF-8. Send JSON as UTF-8.");
+  refuseExcess(raw);
   const text = raw.toString("utf8");
-  const mayBeDeep = raw.length > DEPTH_MAX;
-  if (mayBeDeep && scanJson(raw, { depth: DEPTH_MAX }).depth > DEPTH_MAX) {
-    throw refusal(`is nested deeper than ${DEPTH_MAX} levels`);
-  }
   const value = parse(text);
   // Only an escape can bring NUL or half a pair into well-formed UTF-8, only these digits a number beyond all.
   if (text.includes("\\u") || /\d[eE]|\d{300}/.test(text)) refuseUnstorable(value);
   return value;
+}
+
+function refuseExcess(raw: Buffer): void {
+  const { depth } = jsonMost;
+  if (raw.length <= depth) return;
+  const excess = excessOf(scanJson(raw, raw.length > LARGE_BYTES ? jsonMost : { depth }));
+  if (excess) throw refusal(excess);
 }
 
 function parse(text: string): unknown {

@@ -12,6 +12,20 @@ export interface JsonScan {
   readonly longest: number;
 }
 
+/**
+ * What JSON from outside may have. Each part and each different name costs memory and time far beyond its
+ * bytes: the largest card books in use have some 50,000 fields, and files that list things by an id of their own
+ * some thousands of names.
+ */
+export const jsonMost = { depth: 100, parts: 125_000, names: 20_000 } as const;
+
+/** Says of what there is too much, to be read behind "the body" or "the card"; null where all is well. */
+export function excessOf({ depth, parts, names }: JsonScan): string | null {
+  if (depth > jsonMost.depth) return `is nested more than ${jsonMost.depth} deep`;
+  if (parts > jsonMost.parts) return `has more than ${jsonMost.parts} fields and items`;
+  return names > jsonMost.names ? `has more than ${jsonMost.names} different names of fields` : null;
+}
+
 interface JsonFindings extends JsonScan {
   /** Whether every text, list and object is closed; false too where the scan stopped early. */
   readonly isClosed: boolean;

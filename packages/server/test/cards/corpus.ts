@@ -319,12 +319,12 @@ function* badJson(): Generator<CorpusFile> {
     ],
     [
       "16 MiB of texts",
-      () => `{"name":" ","description":"Ƶ","y":[${`"${"x".repeat(60)}",`.repeat(249_000)}0]}`,
+      () => `{"name":" ","description":"Ƶ","y":[${`"${"x".repeat(120)}",`.repeat(124_000)}0]}`,
       /name/,
     ],
     [
       "16 MiB of texts that are wide themselves",
-      () => `{"name":" ","description":"","y":[${`"Ƶ${"x".repeat(57)}",`.repeat(249_000)}0]}`,
+      () => `{"name":" ","description":"","y":[${`"Ƶ${"x".repeat(118)}",`.repeat(124_000)}0]}`,
       /name/,
     ],
     [
@@ -334,19 +334,19 @@ function* badJson(): Generator<CorpusFile> {
       /name/,
     ],
     [
-      "14 MiB of small objects",
+      "15 MiB of small objects",
       () =>
-        `{"name":" ","description":"","y":[${`{"aaaaaaaaaaaaaa":"Ƶ${"x".repeat(97)}"},`.repeat(124_000)}0]}`,
+        `{"name":" ","description":"","y":[${`{"aaaaaaaaaaaaaa":"Ƶ${"x".repeat(230)}"},`.repeat(62_000)}0]}`,
       /name/,
     ],
     [
-      "5 MiB of long numbers",
-      () => `{"name":" ","description":"","y":[${"1.2345678901234567e300,".repeat(249_000)}0]}`,
+      "2 MiB of long numbers",
+      () => `{"name":" ","description":"","y":[${"1.2345678901234567e300,".repeat(124_000)}0]}`,
       /name/,
     ],
     [
-      "5 MiB of long whole numbers",
-      () => `{"name":" ","description":"","y":[${"100000000000000000000,".repeat(249_000)}0]}`,
+      "2 MiB of long whole numbers",
+      () => `{"name":" ","description":"","y":[${"100000000000000000000,".repeat(124_000)}0]}`,
       /name/,
     ],
     [

@@ -1,15 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { scanJson } from "../../kit/json-scan.ts";
+import { excessOf, jsonMost, scanJson } from "../../kit/json-scan.ts";
 import { parseJson } from "../../kit/parse-json.ts";
 import { firstUnsafe } from "./json-safety.ts";
 
-/** Deeper nesting is no card. */
-const DEPTH_MAX = 100;
-/** The largest card books in use have some 50,000 fields; each costs memory far beyond its bytes. */
-const PARTS_MAX = 250_000;
-/** Books repeat the same fifty names; files that list things by an id of their own have some thousands. */
-const NAMES_MAX = 20_000;
 /** A million characters, as the contract has them for a field, in UTF-8. Pictures inside a card stay below. */
 const TEXT_BYTES_MAX = 4_000_000;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
@@ -28,18 +22,17 @@ export function parseCardJson(bytes: Uint8Array): CardJson {
   const raw = BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(3) : bytes;
   if (raw.length === 0) throw refuse("The card is empty.");
   if (!isUtf8(raw)) throw refuse("The card is not text in UTF-8: it is damaged, or no card.");
-  const scan = { depth: DEPTH_MAX, parts: PARTS_MAX, names: NAMES_MAX, longest: TEXT_BYTES_MAX };
-  const { depth, parts, names, longest, isClosed, inexact } = scanJson(raw, scan);
-  if (depth > DEPTH_MAX) throw refuse(`The card is nested more than ${DEPTH_MAX} deep.`);
-  if (parts > PARTS_MAX) throw refuse(`The card has more than ${PARTS_MAX} fields and items.`);
-  if (names > NAMES_MAX) throw refuse(`The card has more than ${NAMES_MAX} different names of fields.`);
-  if (longest > TEXT_BYTES_MAX) throw refuse(`A text in the card is longer than ${TEXT_BYTES_MAX} bytes.`);
+  const scan = scanJson(raw, { ...jsonMost, longest: TEXT_BYTES_MAX });
+  const excess = excessOf(scan);
+  if (excess) throw refuse(`The card ${excess}.`);
+  if (scan.longest > TEXT_BYTES_MAX)
+    throw refuse(`A text in the card is longer than ${TEXT_BYTES_MAX} bytes.`);
   // Before anything is made of it.
-  if (!isClosed) throw notJson();
+  if (!scan.isClosed) throw notJson();
   const value = parse(raw);
   const unsafe = firstUnsafe(value);
   if (unsafe) throw refuse(`${unsafe.path.slice(0, 200).toWellFormed() || "The card"} ${unsafe.message}.`);
-  return { value, changedNumbers: inexact };
+  return { value, changedNumbers: scan.inexact };
 }
 
 function parse(raw: Uint8Array): unknown {

@@ -158,6 +158,15 @@ test("a card cannot grow beyond what can be sent in", () => {
   expect(problemOf(() => changeCard(card, { group_only_greetings: greetings })).code).toBe(
     "payload_too_large",
   );
+  const items = (prefix: string) => Object.fromEntries([[prefix, Array(70_000).fill(0)]]);
+  const many = readCard({ name: "a", extensions: items("a") });
+  const { code, detail } = problemOf(() =>
+    changeCard(many, { creator_notes_multilingual: items("b") as never }),
+  );
+  expect([code, detail]).toEqual([
+    "validation_failed",
+    "With this change the card has more than 125000 fields and items.",
+  ]);
 });
 
 test("whatever JSON a card holds, it is kept to the letter or refused with a problem", () => {

@@ -8,6 +8,7 @@ import {
   v3FieldNames,
 } from "@parley-chat/sdk/contract";
 import { type FieldError, Problem } from "@parley-chat/sdk/contract/problem";
+import { excessOf, jsonMost, scanJson } from "../../kit/json-scan.ts";
 import { isBlank } from "../../kit/text.ts";
 import { fieldShapes, firstMisfit, fitting } from "./card-shape.ts";
 import { firstUnsafe } from "./json-safety.ts";
@@ -92,13 +93,20 @@ export function changeCard(card: Card, changes: Omit<CardChanges, "visibility">)
     data: { ...card.data, ...Object.fromEntries(changed) },
     envelope: { ...card.envelope, ...Object.fromEntries(repeated) },
   };
-  if (Buffer.byteLength(JSON.stringify(next)) > CHARACTER_BYTES_MAX) {
-    throw new Problem(
-      "payload_too_large",
-      `With this change the card has more than ${CHARACTER_BYTES_MAX} bytes.`,
-    );
-  }
+  checkSize(next);
   return next;
+}
+
+/** What was stored must be taken again as a file. */
+function checkSize(card: Card): void {
+  const bytes = Buffer.from(JSON.stringify(card));
+  const isTooLarge = bytes.length > CHARACTER_BYTES_MAX;
+  if (isTooLarge) {
+    const detail = `With this change the card has more than ${CHARACTER_BYTES_MAX} bytes.`;
+    throw new Problem("payload_too_large", detail);
+  }
+  const excess = excessOf(scanJson(bytes, jsonMost));
+  if (excess) throw new Problem("validation_failed", `With this change the card ${excess}.`);
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { FieldError } from "@parley-chat/sdk/contract/problem";
+import { jsonMost } from "../../kit/json-scan.ts";
 import { hasNulOrLoneSurrogate } from "../../kit/text.ts";
 
-/** Deeper nesting is no card, and would overflow the stack of whoever walks it. */
-const DEPTH_MAX = 100;
+/** Deeper nesting would overflow the stack of whoever walks it. */
+const DEPTH_MAX = jsonMost.depth;
 
 /**
  * The first thing in a JSON value that would not survive being stored and sent out again, or null.
