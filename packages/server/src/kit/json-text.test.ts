@@ -28,7 +28,7 @@ test("a text ends at its first quote that no escape stands before, however long 
 });
 
 test("around where the search begins anew nothing is missed", () => {
-  for (const length of [510, 511, 512, 513, 1_023, 1_024, 1_025]) {
+  for (const length of [127, 128, 129, 1_023, 1_024, 1_025]) {
     for (const rest of ['"', '\\"', '\\""', "\\\\", '\\\\"', ""]) same("x".repeat(length) + rest);
   }
 });

@@ -30,7 +30,9 @@ export function parseCardJson(bytes: Uint8Array): CardJson {
   // Before anything is made of it.
   if (!scan.isClosed) throw notJson();
   const value = parse(raw);
-  const unsafe = firstUnsafe(value);
+  // In UTF-8 that is valid JSON only an escape brings NUL or half a pair.
+  const areTextsWhole = !Buffer.from(raw.buffer, raw.byteOffset, raw.length).includes("\\u");
+  const unsafe = firstUnsafe(value, "", areTextsWhole);
   if (unsafe) throw refuse(`${unsafe.path.slice(0, 200).toWellFormed() || "The card"} ${unsafe.message}.`);
   return { value, changedNumbers: scan.inexact };
 }

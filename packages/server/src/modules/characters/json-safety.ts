@@ -10,10 +10,12 @@ const DEPTH_MAX = jsonMost.depth;
  * NUL and lone surrogates have no place in text of any store; numbers that JSON cannot write would
  * become null; a `__proto__` field would change what the object is wherever somebody copies it by
  * assignment. All are refused rather than dropped: nothing of a card is lost in silence.
+ * @param areTextsWhole texts are known to hold neither NUL nor half a pair; to look costs as much as all else
  */
-export function firstUnsafe(value: unknown, path = ""): FieldError | null {
+export function firstUnsafe(value: unknown, path = "", areTextsWhole = false): FieldError | null {
+  const isBroken = areTextsWhole ? () => false : hasNulOrLoneSurrogate;
   // A book has tens of thousands of items; paths are made only where something is wrong.
-  return isSafe(value, 0) ? null : unsafeIn(value, path, 0);
+  return isSafe(value, 0, isBroken) ? null : unsafeIn(value, path, 0);
 }
 
 function unsafeIn(value: unknown, path: string, depth: number): FieldError | null {
@@ -31,17 +33,17 @@ function unsafeIn(value: unknown, path: string, depth: number): FieldError | nul
 }
 
 /** The same in short. */
-function isSafe(value: unknown, depth: number): boolean {
-  if (typeof value === "string") return !hasNulOrLoneSurrogate(value);
+function isSafe(value: unknown, depth: number, isBroken: (text: string) => boolean): boolean {
+  if (typeof value === "string") return !isBroken(value);
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;
   if (depth >= DEPTH_MAX) return false;
-  if (Array.isArray(value)) return value.every((item) => isSafe(item, depth + 1));
+  if (Array.isArray(value)) return value.every((item) => isSafe(item, depth + 1, isBroken));
   return Object.keys(value).every(
     (name) =>
       name !== "__proto__" &&
-      !hasNulOrLoneSurrogate(name) &&
-      isSafe((value as Record<string, unknown>)[name], depth + 1),
+      !isBroken(name) &&
+      isSafe((value as Record<string, unknown>)[name], depth + 1, isBroken),
   );
 }
 
