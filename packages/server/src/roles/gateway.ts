@@ -20,7 +20,12 @@ import { readJsonBody } from "../kit/json-body.ts";
 import { rememberMethods } from "../kit/known-methods.ts";
 import { problemOf } from "../kit/out-of-files.ts";
 import { answerRaw, requestIdOf } from "../kit/raw-answer.ts";
+import { createTurnSlices } from "../kit/turn-slices.ts";
 
+/** Of each turn of the event loop; what more comes at once waits for the next. */
+const SLICE_MS = 5;
+/** Connections that wait to be taken; of more the system takes notice when their clients ask again, after seconds. */
+const BACKLOG = 4096;
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A body that is refused for its length is still read up to here, so that its sender reads the answer. */
 const REFUSED_BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -87,6 +92,7 @@ export interface Gateway {
 /** The HTTP door of a process: one listener, request ids, one rendering of problems, and the surfaces behind it. */
 export function createGateway(uses: GatewayUses): Gateway {
   const { headMs, requestMs, stuckMs, idleMs, lookEveryMs } = uses.timeouts ?? TIMEOUTS;
+  const slices = createTurnSlices({ sliceMs: SLICE_MS, now: uses.clock.monotonic });
   const app = Fastify({
     logger: false,
     http: {
@@ -110,7 +116,11 @@ export function createGateway(uses: GatewayUses): Gateway {
     clientErrorHandler: refuseConnection,
   });
   app.decorateRequest("principal", null);
-  app.server.on("upgrade", uses.upgrades.upgrade);
+  app.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    slices.run(() => {
+      if (!socket.destroyed) uses.upgrades.upgrade(request, socket, head);
+    }),
+  );
   const calls = trackCalls(uses);
   readBodiesAsJson(app);
 
@@ -134,15 +144,16 @@ export function createGateway(uses: GatewayUses): Gateway {
     calls.began(request, reply);
     // Of calls that come at once on one connection each waits for its turn to be answered: answers that
     // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
-    if (reply.raw.socket) done();
-    else reply.raw.once("socket", () => done());
+    const begin = () => slices.run(() => reply.raw.destroyed || done());
+    if (reply.raw.socket) begin();
+    else reply.raw.once("socket", begin);
   });
   if (uses.allowedOrigins.length > 0) allowOrigins(app, uses.allowedOrigins);
   for (const surface of uses.surfaces) surface(app);
 
   return {
     async listen() {
-      await app.listen({ host: uses.host, port: uses.port });
+      await app.listen({ host: uses.host, port: uses.port, backlog: BACKLOG });
       const address = (app.server as HttpServer).address();
       const port = typeof address === "object" && address ? address.port : uses.port;
       return { host: uses.host, port };

@@ -9,8 +9,11 @@ const preload = (name: string, query: Record<string, string> = {}) => ({
 /** Settings under which a server may open so many files beyond those it has before it begins. */
 export const fewFiles = (left: number): Record<string, string> => preload("few-files", { left: `${left}` });
 
-/** Settings under which a server soon holds no more memory than it needs. */
+/** Settings under which a server gives back at SIGWINCH what it does not need, which takes it a while. */
 export const collecting: Record<string, string> = preload("collecting");
+
+/** The same, and twice a second. */
+export const alwaysCollecting: Record<string, string> = preload("collecting", { everyMs: "500" });
 
 /** A wall clock for servers that the test moves while they run; their timers are not moved. */
 export function movedClock(): { env: Record<string, string>; moveTo(ms: number): void } {

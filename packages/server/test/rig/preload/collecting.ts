@@ -1,9 +1,12 @@
-/** Preloaded into a process, has its garbage collected twice a second, so that what is left is what is held. */
+/**
+ * Preloaded into a process, has its garbage collected at SIGWINCH, and every so many milliseconds where its
+ * address says so, so that what is left is what is held.
+ */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-const EVERY_MS = 500;
-
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
-setInterval(() => collect(), EVERY_MS).unref();
+process.on("SIGWINCH", () => collect());
+const everyMs = Number(new URL(import.meta.url).searchParams.get("everyMs"));
+if (everyMs > 0) setInterval(() => collect(), everyMs).unref();

@@ -1,0 +1,65 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { createTurnSlices } from "./turn-slices.ts";
+
+const SLICE_MS = 5;
+
+function open() {
+  let nowMs = 0;
+  const done: string[] = [];
+  const slices = createTurnSlices({ sliceMs: SLICE_MS, now: () => nowMs });
+  return {
+    done,
+    /** Work that takes a while. */
+    run: (name: string, ms: number) =>
+      slices.run(() => {
+        nowMs += ms;
+        done.push(name);
+      }),
+    runAsync: (name: string, ms: number) =>
+      slices.run(async () => {
+        await null;
+        nowMs += ms;
+        done.push(name);
+      }),
+  };
+}
+
+test("who comes alone is served at once, in whatever turn", async () => {
+  const { run, done } = open();
+  for (const name of ["a", "b", "c"]) {
+    run(name, 100);
+    expect(done.at(-1)).toBe(name);
+    await turn();
+    await turn();
+  }
+});
+
+test("of many each has its place in the order, and no turn gives more than its slice", async () => {
+  const { run, done } = open();
+  const names = Array.from({ length: 20 }, (_, i) => `${i}`);
+  for (const name of names) run(name, 2);
+  expect(done).toHaveLength(3);
+  let turns = 0;
+  for (let before = done.length; done.length < names.length; before = done.length, turns++) {
+    await turn();
+    expect(done.length - before).toBeLessThanOrEqual(3);
+  }
+  expect(done).toEqual(names);
+  expect(turns).toBeGreaterThan(4);
+});
+
+test("what goes on by promises counts too, and who comes later waits behind those who wait", async () => {
+  const { run, runAsync, done } = open();
+  run("first", SLICE_MS);
+  for (let i = 0; i < 9; i++) runAsync(`slow ${i}`, SLICE_MS);
+  await turn();
+  run("late", 0);
+  expect(done).not.toContain("late");
+  while (!done.includes("late")) await turn();
+  expect(done).toHaveLength(11);
+  expect(done.at(-1)).toBe("late");
+  run("alone", 0);
+  await turn();
+  expect(done.at(-1)).toBe("alone");
+});
