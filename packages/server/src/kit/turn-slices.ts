@@ -1,7 +1,10 @@
+/** A group of this size that comes as one is better done as one, in one commit; a crowd is larger. */
+const SLICES_AT_ONCE = 3;
+
 /**
  * Shares the event loop out among many who come at once: what is to be done for them is done in the order in
- * which they came, for so long in each turn of the loop; the rest waits for later turns, so that timers, streams
- * and answers under way have theirs in between.
+ * which they came, for some slices of time in one turn of the loop; the rest waits for later turns and has a slice
+ * of each, so that timers, streams and answers under way have theirs in between.
  * @param uses.now milliseconds that never jump
  */
 export function createTurnSlices({ sliceMs, now }: { sliceMs: number; now(): number }) {
@@ -27,7 +30,7 @@ export function createTurnSlices({ sliceMs, now }: { sliceMs: number; now(): num
         beganMs = now();
         setImmediate(doSome);
       }
-      if (waiting.length > 0 || now() - beganMs >= sliceMs) waiting.push(work);
+      if (waiting.length > 0 || now() - beganMs >= SLICES_AT_ONCE * sliceMs) waiting.push(work);
       else work();
     },
   };
