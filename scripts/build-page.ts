@@ -2,24 +2,24 @@
  * Builds the web page into packages/web/dist, which the server serves at /app/. Whatever is fresh is left
  * alone, and what is new takes its place in one step, so that a server that reads there never sees half of it.
  */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build, type Rolldown } from "vite";
-import { hashPage } from "../packages/server/bin/source-hash.js";
+import { isStampOf, pageSources, stampOf } from "../packages/server/bin/source-stamp.js";
 import { notices } from "./notices.ts";
 
 const root = join(import.meta.dirname, "..");
 const home = join(root, "packages", "web");
-const STAMP = "sources.sha256";
+const STAMP = "sources.stamp";
 
 /** Returns what it did in a line. */
 export async function buildPage(dist = join(home, "dist")): Promise<string> {
   const startedMs = performance.now();
-  const hash = hashPage(root);
-  const stamp = join(dist, STAMP);
+  const sources = pageSources(root);
   const name = relative(root, dist);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return `${name} is fresh`;
+  if (isStampOf(join(dist, STAMP), sources)) return `${name} is fresh`;
 
+  const stamp = stampOf(sources);
   const made = mkdtempSync(`${dist}-`);
   // A test run builds what everyone else does.
   const { NODE_ENV: before } = process.env;
@@ -27,7 +27,7 @@ export async function buildPage(dist = join(home, "dist")): Promise<string> {
   try {
     const output = await bundle(made);
     writeFileSync(join(made, "THIRD_PARTY_NOTICES"), notices(output));
-    writeFileSync(join(made, STAMP), hash);
+    writeFileSync(join(made, STAMP), stamp);
     // Temporary folders are made for their maker alone.
     chmodSync(made, 0o755);
     rmSync(dist, { recursive: true, force: true });

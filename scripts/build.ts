@@ -1,12 +1,12 @@
 /**
  * Bundles the server into packages/server/dist: our sources, the contract and every library into a few
  * files, which start several times faster than sources and hundreds of modules do. What is loaded
- * lazily stays a file of its own. Beside it: the licences of what is in it, and the hash of the sources.
+ * lazily stays a file of its own. Beside it: the licences of what is in it, and a stamp of the sources.
  */
 import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Plugin, rolldown } from "rolldown";
-import { hashSources } from "../packages/server/bin/source-hash.js";
+import { serverSources, stampOf } from "../packages/server/bin/source-stamp.js";
 import { buildPage } from "./build-page.ts";
 import { notices } from "./notices.ts";
 
@@ -16,12 +16,13 @@ const home = join(root, "packages", "server");
 /** Builds into `dist`, by default where `npm start` looks; returns what it did in a line. */
 export async function build(dist = join(home, "dist")): Promise<string> {
   const startedMs = performance.now();
+  const stamp = stampOf(serverSources(root));
   // What earlier runs kept of an earlier bundle (main.ts) is of no use to this one.
   rmSync(join(home, ".cache"), { recursive: true, force: true });
   const modules = await bundle(dist, "main.ts");
   writeFileSync(join(dist, "THIRD_PARTY_NOTICES"), notices(modules));
   // Last: without it the bundle counts as stale.
-  writeFileSync(join(dist, "sources.sha256"), hashSources(home));
+  writeFileSync(join(dist, "sources.stamp"), stamp);
   const tookMs = Math.round(performance.now() - startedMs);
   return `built ${relative(root, dist)} from ${modules.length} modules in ${tookMs} ms`;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript for whichever Node is there: finds a Node that is new enough, and the server to run on it.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -33,10 +33,9 @@ if (isNewEnough && flags.length === 0) {
 async function chooseEntry() {
   const bundle = join(home, "dist", "parley.js");
   if (existsSync(join(home, "src"))) {
-    const { hashSources } = await import("./source-hash.js");
-    const stamp = join(home, "dist", "sources.sha256");
-    const isFresh =
-      existsSync(bundle) && existsSync(stamp) && readFileSync(stamp, "utf8") === hashSources(home);
+    const { isStampOf, serverSources } = await import("./source-stamp.js");
+    const sources = serverSources(join(home, "..", ".."));
+    const isFresh = existsSync(bundle) && isStampOf(join(home, "dist", "sources.stamp"), sources);
     if (!isFresh) return { entry: join(home, "src", "main.ts"), flags: ["-C", "parley-source"] };
   }
   return { entry: bundle, flags: [] };
@@ -47,9 +46,8 @@ async function refreshPage() {
   const root = join(home, "..", "..");
   const script = join(root, "scripts", "build-page.ts");
   if (!existsSync(join(home, "src")) || !existsSync(join(root, "node_modules", "vite"))) return;
-  const { hashPage } = await import("./source-hash.js");
-  const stamp = join(root, "packages", "web", "dist", "sources.sha256");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hashPage(root)) return;
+  const { isStampOf, pageSources } = await import("./source-stamp.js");
+  if (isStampOf(join(root, "packages", "web", "dist", "sources.stamp"), pageSources(root))) return;
   const node = isNewEnough ? process.execPath : findNode();
   if (node) spawnSync(node, [script], { stdio: ["ignore", "ignore", "inherit"] });
 }

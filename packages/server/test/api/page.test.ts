@@ -30,12 +30,7 @@ test("files with a hash in their names may be kept for ever, and others are not 
     "cache-control": "public, max-age=31536000, immutable",
     "x-content-type-options": "nosniff",
   });
-  for (const path of [
-    `${script}x.js`,
-    "/app/assets/missing.css",
-    "/app/sources.sha256",
-    "/app/favicon.ico",
-  ]) {
+  for (const path of [`${script}x.js`, "/app/assets/missing.css", "/app/sources.stamp", "/app/favicon.ico"]) {
     expectProblem(await get(path), 404, "not_found");
   }
 });

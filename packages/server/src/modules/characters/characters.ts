@@ -33,9 +33,9 @@ import { readListCursor, writeListCursor } from "./list-cursor.ts";
 import { createPictures, fileName } from "./pictures.ts";
 import { starters } from "./starters/index.ts";
 
-const CACHED_MAX = 10_000;
-/** UTF-16 units of all cached texts together. */
+/** UTF-16 units of all cached texts together; a small one counts as more, for it takes more than its text. */
 const CACHED_UNITS_MAX = 16 * 1024 * 1024;
+const CACHED_UNITS_MIN = 1_600;
 const LIST_LIMIT = 50;
 
 export type { ExportedCharacter, TurnCharacter } from "./character-views.ts";
@@ -88,9 +88,8 @@ export function createCharacters({
 }): Characters {
   const pictures = createPictures({ sql, blobs, clock });
   const cache = new LRUCache<string, Cached>({
-    max: CACHED_MAX,
     maxSize: CACHED_UNITS_MAX,
-    sizeCalculation: ({ character }) => JSON.stringify(character).length,
+    sizeCalculation: ({ character }) => Math.max(CACHED_UNITS_MIN, JSON.stringify(character).length),
   });
   let changes = 0;
 

@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache";
+import { recentMap } from "../../kit/recent-map.ts";
 import { exceedsContext, type PromptShare, planPrompt } from "./prompt/assemble.ts";
 import { MESSAGE_OVERHEAD_TOKENS } from "./runner.ts";
 import type { TurnUses } from "./turn-uses.ts";
@@ -16,7 +16,7 @@ type FitUses = Pick<TurnUses, "characterForTurn" | "displayName" | "estimateToke
  * not for each message.
  */
 export function createFitCheck(uses: FitUses) {
-  const shares = new LRUCache<string, PromptShare>({ max: SHARES_MAX });
+  const shares = recentMap<string, PromptShare>(SHARES_MAX);
   const { estimateTokens } = uses;
 
   return async (

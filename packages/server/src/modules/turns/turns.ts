@@ -1,8 +1,8 @@
 import type { Api, CallContext, Principal, SignedInContext, Turn, turns } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { LRUCache } from "lru-cache";
 import { failpoint } from "../../kit/failpoint.ts";
 import { isId } from "../../kit/ids.ts";
+import { recentMap } from "../../kit/recent-map.ts";
 import type {
   Claim,
   CompleteResult,
@@ -86,7 +86,7 @@ export function createTurns(uses: TurnUses): Turns {
   const cancels: (() => void)[] = [];
   const watchers = createWatchers();
   /** A stop or a repeat that looked before the end comes after it: it makes a new log, of which nobody is told. */
-  const ended = new LRUCache<string, true>({ max: ENDED_KEPT });
+  const ended = recentMap<string, true>(ENDED_KEPT);
   let isDraining = false;
 
   const logOf = (turn: TurnPlace): TurnLog => {

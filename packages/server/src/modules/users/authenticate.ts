@@ -2,8 +2,8 @@ import { hash, timingSafeEqual } from "node:crypto";
 import type { Principal, Scope } from "@parley-chat/sdk/contract";
 import { scopes as allScopes } from "@parley-chat/sdk/contract";
 import { Problem } from "@parley-chat/sdk/contract/problem";
-import { LRUCache } from "lru-cache";
 import type { Clock } from "../../kit/clock.ts";
+import { recentMap } from "../../kit/recent-map.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
 import type { Revocations } from "./revocations.ts";
 import { isSameText, readKeyToken, type Tokens } from "./tokens.ts";
@@ -70,8 +70,8 @@ export function createAuthenticator(options: {
 }): Authenticator {
   const { sql, clock, tokens, revocations } = options;
   const isEnvironmentKey = environmentKeyCheck(options.environmentApiKey);
-  const proofs = new LRUCache<string, Proof>({ max: PROOFS_MAX });
-  const states = new LRUCache<string, { state: State; readAt: number }>({ max: STATES_MAX });
+  const proofs = recentMap<string, Proof>(PROOFS_MAX);
+  const states = recentMap<string, { state: State; readAt: number }>(STATES_MAX);
   const asking = new Map<string, Promise<State | null>>();
   let revocationCount = 0;
 

@@ -1,5 +1,5 @@
-import { LRUCache } from "lru-cache";
 import type { Clock } from "../../kit/clock.ts";
+import { recentMap } from "../../kit/recent-map.ts";
 import type { UserRow } from "./users.repository.ts";
 
 const CACHED_MAX = 10_000;
@@ -8,7 +8,7 @@ const AGE_MS_MAX = 1_000;
 
 /** The accounts that calls ask for again and again: who am I, and the name that a prompt holds. */
 export function createUserCache(uses: { clock: Clock; load(id: string): Promise<UserRow> }) {
-  const cached = new LRUCache<string, { user: UserRow; readAt: number }>({ max: CACHED_MAX });
+  const cached = recentMap<string, { user: UserRow; readAt: number }>(CACHED_MAX);
   let changes = 0;
   return {
     /** Rejects as `load` does; that is not kept. */

@@ -1,5 +1,5 @@
-import { LRUCache } from "lru-cache";
 import type { Clock } from "../../kit/clock.ts";
+import { recentMap } from "../../kit/recent-map.ts";
 import type { Llm, LlmRequest } from "./llm.ts";
 import { alternate } from "./openai/alternate.ts";
 import { callChat } from "./openai/chat-call.ts";
@@ -44,7 +44,7 @@ export function createOpenAiLlm(options: OpenAiOptions): Llm {
     isLocal,
   };
   /** Models whose templates want user and assistant in turn, as their servers have told. */
-  const strictModels = new LRUCache<string, true>({ max: STRICT_MODELS_MAX });
+  const strictModels = recentMap<string, true>(STRICT_MODELS_MAX);
   return {
     name,
     address: transport.address,

@@ -1,5 +1,5 @@
 import type { Conversation, ConversationSettings } from "@parley-chat/sdk/contract";
-import { LRUCache } from "lru-cache";
+import { recentMap } from "../../kit/recent-map.ts";
 import { oneRow, type StoreFile } from "./file.ts";
 import { type MessageRow, parseSettings, type ReplyRow } from "./rows.ts";
 
@@ -78,11 +78,11 @@ export function createRecent({ db, isStepwise }: Pick<StoreFile, "db" | "isStepw
      WHERE conversation_id = ? AND parent_seq <> seq - 1 LIMIT 1`,
   );
   const stale = new WeakSet<KnownConversation>();
-  const conversations = new LRUCache<string, KnownConversation>({
-    max: CONVERSATIONS_MAX,
-    dispose: (known) => void stale.add(known),
-  });
-  const turns = new LRUCache<string, OpenTurnRows>({ max: TURNS_MAX });
+  const conversations = recentMap<string, KnownConversation>(
+    CONVERSATIONS_MAX,
+    (known) => void stale.add(known),
+  );
+  const turns = recentMap<string, OpenTurnRows>(TURNS_MAX);
 
   const readShape = (id: string): Shape => ({
     newest: newestRow(id),
