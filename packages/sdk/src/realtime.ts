@@ -95,12 +95,11 @@ export function createRealtime(settings: RealtimeSettings): Realtime {
       reject(new Undelivered("the socket is not open"));
     });
 
-  const takeAnswer = (id: string | undefined, answer: (to: Waiting) => void): boolean => {
+  const takeAnswer = (id: string | undefined, answer: (to: Waiting) => void): void => {
     const to = id === undefined ? undefined : waiting.get(id);
-    if (id === undefined || !to) return false;
+    if (id === undefined || !to) return;
     waiting.delete(id);
     answer(to);
-    return true;
   };
 
   function onFrame(frame: ServerFrame): void {

@@ -373,13 +373,13 @@ export async function compose(
     ],
   });
 
+  /** What fails is tried again the next time, and holds up neither the rest nor a start. */
   const housekeep = async () => {
-    await users.sweep();
-    await idempotency.purge();
+    for (const work of [users.sweep, idempotency.purge]) {
+      await work().catch((error) => log.warn("housekeeping failed", { error }));
+    }
   };
-  const stopHousekeeping = clock.every(HOUSEKEEPING_EVERY_MS, () => {
-    housekeep().catch((error) => log.warn("housekeeping failed", { error }));
-  });
+  const stopHousekeeping = clock.every(HOUSEKEEPING_EVERY_MS, () => void housekeep());
   const sweepPictures = () =>
     void characters.sweepPictures().catch((error) => log.warn("sweeping pictures failed", { error }));
   const stopSweeping = clock.every(PICTURES_SWEPT_EVERY_MS, sweepPictures);

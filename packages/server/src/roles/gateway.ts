@@ -312,7 +312,7 @@ const CORS_HEADERS =
   "authorization, content-type, idempotency-key, if-match, last-event-id, x-api-key, x-request-id";
 const CORS_EXPOSED = "idempotent-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id";
 
-/** Lets pages of the named origins call; credentials travel in headers, never in cookies, so none are allowed. */
+/** Lets pages of the named origins call with credentials in headers; the cookie is for our own page alone. */
 function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { origin } = request.headers;

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { call } from "../api/helpers.ts";
 import { newDataDir, runParley, startServer } from "../rig/server.ts";
@@ -34,6 +36,34 @@ test("a start that finds its port taken says so, and spends no attempt of a turn
   expect(events.at(-1)).toMatchObject({ type: "turn.completed" });
   await last.kill("SIGTERM");
   upstream.close();
+});
+
+test("an account whose erasure cannot be finished holds up no start, and no other housekeeping", async () => {
+  const first = await startServer();
+  const credentials = { email: "ann@example.org", password: "a password of eight" };
+  const { body } = await call<{ session: { access_token: string } }>(first, "POST", "/api/v2/users", {
+    json: credentials,
+    headers: { "idempotency-key": "once" },
+  });
+  await first.client(body.session.access_token).users.remove();
+  await first.kill("SIGTERM");
+  const path = join(first.dataDir, "parley.db");
+  const before = new DatabaseSync(path);
+  before.exec(`
+    UPDATE users SET deleted_at = 1, erased_at = NULL WHERE status = 'deleted';
+    UPDATE idempotency SET created_at = 1;
+    CREATE TRIGGER never_erased BEFORE UPDATE OF erased_at ON users BEGIN SELECT RAISE(ABORT, 'not now'); END`);
+  const outdated = "SELECT count(*) AS n FROM idempotency WHERE created_at = 1";
+  expect(before.prepare(outdated).get()).toEqual({ n: 1 });
+  before.close();
+
+  const last = await startServer({ dataDir: first.dataDir });
+  expect((await last.owner.users.me()).role).toBe("owner");
+  expect(last.stderr()).toContain("housekeeping failed");
+  await last.kill("SIGTERM");
+  const after = new DatabaseSync(path, { readOnly: true });
+  expect(after.prepare(outdated).get()).toEqual({ n: 0 });
+  after.close();
 });
 
 test("calls that are under way at a stop are answered before it", async () => {

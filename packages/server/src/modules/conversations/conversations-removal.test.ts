@@ -1,4 +1,5 @@
 import type { SignedInContext } from "@parley-chat/sdk/contract";
+import { Problem } from "@parley-chat/sdk/contract/problem";
 import { afterEach, expect, test } from "vitest";
 import { manualClock } from "../../kit/clock.ts";
 import { newId } from "../../kit/ids.ts";
@@ -23,7 +24,7 @@ afterEach(async () => {
 });
 
 /** The module on a real store in memory; which turns it has stopped is noted. */
-function rig() {
+function rig(stopTurn: (turnId: string) => void = () => {}) {
   const store = createSqliteMessageStore({ path: ":memory:" });
   open.push(store);
   const stopped: string[] = [];
@@ -35,7 +36,10 @@ function rig() {
     displayName: async () => "Ann",
     estimateTokens: (text) => text.length,
     onChange: (what) => void told.push(what),
-    stopTurns: async (_, turnIds) => void stopped.push(...turnIds),
+    async stopTurns(_, turnIds) {
+      for (const turnId of turnIds) stopTurn(turnId);
+      stopped.push(...turnIds);
+    },
   });
   return { store, conversations, stopped, told };
 }
@@ -58,6 +62,19 @@ test("a deletion stops every turn that has not ended, and a repeat is no error",
   expect(stopped).toEqual([first.turn.id, second.turn.id]);
   await conversations.remove({ conversation_id }, as(USER));
   await expect(conversations.get({ conversation_id }, as(USER))).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("a deletion is told of once it is stored, even where its turns cannot be stopped", async () => {
+  const { store, conversations, told } = rig(() => {
+    throw new Problem("storage_unavailable", undefined, { retryAfterS: 1 });
+  });
+  const conversation_id = await makeConversation(store);
+  await sent(store, send(conversation_id));
+  const removal = () => conversations.remove({ conversation_id }, as(USER));
+  await expect(removal()).rejects.toMatchObject({ code: "storage_unavailable" });
+  expect(told).toEqual(["deleted"]);
+  await expect(removal()).rejects.toMatchObject({ code: "storage_unavailable" });
+  expect(told).toEqual(["deleted"]);
 });
 
 test("another's conversation is not there to be deleted, and nothing in it is stopped", async () => {

@@ -52,8 +52,12 @@ export function createConversations(uses: ConversationUses): Conversations {
   const remove = async (id: string, userId: string): Promise<boolean> => {
     const last = isId(id) ? await store.conversation(id, userId) : null;
     const deleted = await store.deleteConversation(id, userId, clock.now());
-    await uses.stopTurns(id, deleted.openTurnIds);
-    if (last) uses.onChange("deleted", emptied(last), userId);
+    try {
+      await uses.stopTurns(id, deleted.openTurnIds);
+    } finally {
+      // A repeat finds it deleted, and tells nobody.
+      if (last) uses.onChange("deleted", emptied(last), userId);
+    }
     return deleted.wasThere;
   };
 

@@ -279,3 +279,17 @@ test("an open stream's principal outlives its access token, but not its session 
   await fixture.all.sessions.end({}, as(principal));
   expect(await fixture.all.isAlive(principal)).toBe(false);
 });
+
+test("a session that is refreshed keeps its open streams, however long ago they were opened", async () => {
+  const fixture = await setUp();
+  const { session, principal } = await register(fixture);
+  const halfLifeMs = 15 * 24 * 3_600_000;
+  let token = session.refresh_token;
+  for (let n = 0; n < 4; n++) {
+    await fixture.clock.advance(halfLifeMs);
+    expect(await fixture.all.isAlive(principal)).toBe(true);
+    token = (await refresh(fixture, token)).session.refresh_token;
+  }
+  await fixture.clock.advance(2 * halfLifeMs);
+  expect(await fixture.all.isAlive(principal)).toBe(false);
+});

@@ -77,14 +77,14 @@ export function createAuthenticator(options: {
 
   const stopListening = revocations.listen((news) => {
     revocationCount++;
-    for (const [name, { state }] of states.entries()) {
-      const { userId, credential } = state.principal;
-      const isMeant =
-        "userId" in news
-          ? news.userId === userId
-          : credential.id === ("changedId" in news ? news.changedId : news.credentialId);
-      if (isMeant) states.delete(name);
+    if ("userId" in news) {
+      for (const [name, { state }] of states.entries()) {
+        if (state.principal.userId === news.userId) states.delete(name);
+      }
+      return;
     }
+    const id = "changedId" in news ? news.changedId : news.credentialId;
+    for (const kind of ["session", "key"] as const) states.delete(named({ kind, id }).name);
   });
 
   function recall(headers: CredentialHeaders): Principal | null {

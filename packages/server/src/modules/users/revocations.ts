@@ -5,7 +5,7 @@ const CHANNEL = "auth.revoked";
 /** What is no longer good: one session or key, or everything of a user. */
 export type Revocation = { readonly credentialId: string } | { readonly userId: string };
 
-/** A session that lives on, though some of its access tokens do not. */
+/** A session that lives on: for longer than before, and maybe without some of its access tokens. */
 export type Change = { readonly changedId: string };
 
 export interface Revocations {

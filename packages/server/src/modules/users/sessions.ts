@@ -111,7 +111,7 @@ export function createSessions(parts: UsersParts): Sessions {
         revocations.announce({ credentialId: claims.sessionId });
         throw reusedRefreshToken();
       }
-      if (outcome.isRepeat) revocations.announce({ changedId: claims.sessionId });
+      revocations.announce({ changedId: claims.sessionId });
       return await signedIn(outcome.user, claims.sessionId, outcome.generation);
     } finally {
       refreshing.delete(name);
@@ -147,7 +147,7 @@ export function createSessions(parts: UsersParts): Sessions {
       })
       .where("id", "=", sessionId)
       .execute();
-    return { user, generation: next, isRepeat };
+    return { user, generation: next };
   }
 
   return {

@@ -1,11 +1,30 @@
 import { mkdtemp, readdir, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { manualClock } from "../../kit/clock.ts";
 import { StartError } from "../../kit/start-error.ts";
 import { blobsConformance } from "./conformance.ts";
 import { createFileBlobs } from "./file.ts";
+
+type DiskCall = "rename" | "rm" | "utimes";
+/** What the disk refuses just now, as one that was made read-only. */
+const disk = vi.hoisted(() => ({ refuses: [] as DiskCall[] }));
+vi.mock("node:fs/promises", async (importOriginal) => {
+  const real = await importOriginal<typeof import("node:fs/promises")>();
+  const refusable =
+    <A extends unknown[], R>(name: DiskCall, call: (...args: A) => Promise<R>) =>
+    async (...args: A) => {
+      if (disk.refuses.includes(name)) throw Object.assign(new Error(name), { code: "EROFS" });
+      return call(...args);
+    };
+  return {
+    ...real,
+    rename: refusable("rename", real.rename),
+    rm: refusable("rm", real.rm),
+    utimes: refusable("utimes", real.utimes),
+  };
+});
 
 const newFolder = async () => join(await mkdtemp(join(tmpdir(), "parley-blobs-")), "blobs");
 
@@ -50,16 +69,19 @@ test("nobody else on the machine can read a blob", async () => {
   expect(modes).toEqual([0, 0, 0]);
 });
 
-test("a disk that refuses is storage_unavailable, and leaves no draft", async () => {
+test("a disk that refuses is storage_unavailable for new and known bytes, and leaves no draft", async () => {
   const folder = await newFolder();
   const blobs = await createFileBlobs({ folder, clock: manualClock() });
-  const bytes = new Uint8Array([1]);
-  const name = await blobs.put(bytes);
-  await blobs.removeStoredBefore(name, Number.POSITIVE_INFINITY);
-  // A file in the place of its folder stands for a disk that takes nothing.
-  const { rm } = await import("node:fs/promises");
-  await rm(join(folder, name.slice(0, 2)), { recursive: true });
-  await writeFile(join(folder, name.slice(0, 2)), "");
-  await expect(blobs.put(bytes)).rejects.toThrow();
+  const known = new Uint8Array([1]);
+  await blobs.put(known);
+  const refusal = { code: "storage_unavailable", retryAfterS: 1 };
+  disk.refuses = ["rename"];
+  await expect(blobs.put(new Uint8Array([2]))).rejects.toMatchObject(refusal);
   expect(await readdir(join(folder, "drafts"))).toEqual([]);
+  disk.refuses = ["utimes"];
+  await expect(blobs.put(known)).rejects.toMatchObject(refusal);
+  disk.refuses = ["rename", "rm"];
+  await expect(blobs.put(new Uint8Array([3]))).rejects.toMatchObject(refusal);
+  disk.refuses = [];
+  expect(await blobs.get(await blobs.put(known))).toEqual(Buffer.from(known));
 });

@@ -31,16 +31,18 @@ export async function createFileBlobs(uses: { folder: string; clock: Clock }): P
 
   async function store(hash: string, bytes: Uint8Array): Promise<void> {
     const path = pathOf(hash);
-    // What is there may be from a put that failed before its name was durable.
-    if (await touch(path, clock.now())) return sync(dirname(path));
     const draft = join(folder, DRAFTS, String(++drafts));
     try {
-      await writeSynced(draft, bytes, clock.now());
-      await makeFolder(dirname(path));
-      await rename(draft, path);
+      // What is there may be from a put that failed before its name was durable.
+      if (!(await touch(path, clock.now()))) {
+        await writeSynced(draft, bytes, clock.now());
+        await makeFolder(dirname(path));
+        await rename(draft, path);
+      }
       await sync(dirname(path));
     } catch (error) {
-      await rm(draft, { force: true });
+      // Where that is refused as well, the next start removes it.
+      await rm(draft, { force: true }).catch(() => {});
       throw storageProblem(error) ?? vanished(error) ?? error;
     }
   }

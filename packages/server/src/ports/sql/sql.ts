@@ -6,7 +6,8 @@ import type { Tables } from "./tables.ts";
  * turn of the event loop is committed together, durable (synced) before any of it resolves, and in the
  * order of the calls. The work inside `write` is one transaction: all or nothing, serial with others;
  * it must not wait for anything but its own queries. A unique violation throws `UniqueViolation`.
- * A store that cannot write throws the problem `storage_unavailable`.
+ * A store that cannot write throws the problem `storage_unavailable`, and `overloaded` where too many
+ * works wait.
  */
 export interface Sql {
   readonly name: string;

@@ -61,6 +61,15 @@ test("a work that waits for something else is refused and holds up nobody", asyn
   await sql.close();
 });
 
+test("the queue is bounded: what does not fit is told when to come again", async () => {
+  const sql = open();
+  const works = Array.from({ length: 10_001 }, () => sql.write(async () => "done"));
+  const settled = await Promise.allSettled(works);
+  expect(settled.slice(0, -1).every(({ status }) => status === "fulfilled")).toBe(true);
+  expect(settled.at(-1)).toMatchObject({ reason: { code: "overloaded", retryAfterS: 1 } });
+  await sql.close();
+});
+
 test("reads cannot write", async () => {
   const sql = open();
   await expect(sql.read.insertInto("sign_in_codes").values(row("a")).execute()).rejects.toThrow();

@@ -48,7 +48,8 @@ export function createSqliteSql({ path }: { path: string }): Sql {
 
   function write<T>(work: (tx: Kysely<Tables>) => Promise<T>): Promise<T> {
     if (closing) return Promise.reject(new Problem("storage_unavailable", "The data store is closed."));
-    if (waiting.length >= WAITING_MAX) return Promise.reject(new Problem("overloaded"));
+    if (waiting.length >= WAITING_MAX)
+      return Promise.reject(new Problem("overloaded", undefined, { retryAfterS: 1 }));
     return new Promise<T>((resolve, reject) => {
       const settle = (outcome: Outcome) =>
         "error" in outcome ? reject(outcome.error) : resolve(outcome.value as T);

@@ -43,7 +43,8 @@ export function createBodyRoom({ bytesMax = BYTES_MAX, callerBytesMax = CALLER_B
       const length = request.headers["content-length"];
       const bytes = length === undefined ? bodyBytesMax : Math.min(Number(length) || 0, bodyBytesMax);
       const hasBody = length !== undefined || request.headers["transfer-encoding"] !== undefined;
-      if (!hasBody || bytes <= SMALL_BYTES) return;
+      // Whoever left while it was asked who they are sends nothing, and would never give the room back.
+      if (!hasBody || bytes <= SMALL_BYTES || raw.destroyed) return;
       raw.once("close", take(request.principal?.userId ?? request.ip, bytes));
     },
   };
