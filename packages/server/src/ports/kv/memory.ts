@@ -13,11 +13,13 @@ interface Entry {
 
 /**
  * The embedded store of small values: memory of this process. Past `keysMax` keys (100,000 unless told
- * otherwise) the one that would expire soonest makes room.
+ * otherwise) the one that was set first makes room: what was set just now, for a short time, is needed most.
  */
 export function createMemoryKv({ clock, keysMax = 100_000 }: { clock: Clock; keysMax?: number }): Kv {
   const entries = new Map<string, Entry>();
   let byExpiry: Entry[] = [];
+  let byAge: Entry[] = [];
+  let oldestAt = 0;
 
   const isCurrent = (entry: Entry) => entries.get(entry.key) === entry;
 
@@ -25,14 +27,20 @@ export function createMemoryKv({ clock, keysMax = 100_000 }: { clock: Clock; key
     const now = clock.monotonic();
     for (let first = byExpiry[0]; first; first = byExpiry[0]) {
       if (isCurrent(first)) {
-        if (first.expiresAt > now && entries.size <= keysMax) break;
+        if (first.expiresAt > now) break;
         entries.delete(first.key);
       }
       popFirst(byExpiry);
     }
-    // Overwritten and deleted entries stay in the heap until they surface; rebuilding caps them.
-    if (byExpiry.length > 2 * entries.size + 64) {
-      byExpiry = [...entries.values()].sort((a, b) => a.expiresAt - b.expiresAt);
+    while (entries.size > keysMax) {
+      const oldest = byAge[oldestAt++] as Entry;
+      if (isCurrent(oldest)) entries.delete(oldest.key);
+    }
+    // Entries that are overwritten, deleted or expired stay in both until they surface; rebuilding caps them.
+    if (byExpiry.length + byAge.length > 4 * entries.size + 128) {
+      byAge = [...entries.values()];
+      oldestAt = 0;
+      byExpiry = byAge.toSorted((a, b) => a.expiresAt - b.expiresAt);
     }
   }
 
@@ -46,7 +54,10 @@ export function createMemoryKv({ clock, keysMax = 100_000 }: { clock: Clock; key
   function put(key: string, value: string, ttlMs: number): Entry {
     check(key, value);
     const entry = { key, value, expiresAt: clock.monotonic() + ttlMs };
+    // A map is in the order in which its keys came to be.
+    entries.delete(key);
     entries.set(key, entry);
+    byAge.push(entry);
     push(byExpiry, entry);
     makeRoom();
     return entry;
@@ -84,6 +95,8 @@ export function createMemoryKv({ clock, keysMax = 100_000 }: { clock: Clock; key
     async close() {
       entries.clear();
       byExpiry = [];
+      byAge = [];
+      oldestAt = 0;
     },
   };
 }
