@@ -112,6 +112,18 @@ test("a data folder that another server holds, or that is none, is one sentence"
   expectRefusal(run(["start"], { PARLEY_DATA_DIR: join(folder, "file") }), /cannot be written/);
 });
 
+test("a file of the data folder that cannot be written is one sentence that names it", () => {
+  for (const name of ["secrets.json", "control.json"]) {
+    const draft = join(folder, `${name}.new`);
+    mkdirSync(draft);
+    const result = run(["start"], { PARLEY_DATA_DIR: folder });
+    expectRefusal(result, `${join(folder, name)} cannot be written`);
+    // What was begun was ended as at every stop: no log of a database is left.
+    expect(existsSync(join(folder, "messages.db-wal"))).toBe(false);
+    rmSync(draft, { recursive: true });
+  }
+});
+
 test("a data folder that a newer Parley wrote is refused in one sentence, and left as it is", () => {
   const path = join(folder, "messages.db");
   const db = new DatabaseSync(path);

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { writePrivateFile } from "../kit/secrets.ts";
+import { writeNeededFile } from "../kit/secrets.ts";
 import { StartError } from "../kit/start-error.ts";
 
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -33,9 +33,9 @@ export interface ControlFile {
 
 const pathIn = (dataDir: string) => join(dataDir, "control.json");
 
-/** Lets commands that can read the data folder reach this process. */
+/** Lets commands that can read the data folder reach this process. Throws a `StartError` where it cannot be written. */
 export function writeControl(dataDir: string, control: ControlFile): void {
-  writePrivateFile(pathIn(dataDir), `${JSON.stringify(control, null, 2)}\n`);
+  writeNeededFile(pathIn(dataDir), control);
 }
 
 export function removeControl(dataDir: string): void {

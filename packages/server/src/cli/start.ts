@@ -81,10 +81,16 @@ export async function openServer(config: Config, log: Log): Promise<OpenedServer
   try {
     const secrets = openSecrets({ dataDir, configured: config.secret, random: randomBytes });
     const server = await putTogether(config, { log, secrets, dataDir });
-    const url = await open(server, config);
-    const controlUrl = `http://${hostForPrograms(config.host)}:${url.port}/`;
-    writeControl(dataDir, { url: controlUrl, secret: secrets.control, pid: process.pid });
-    return { server, url, controlUrl, dataDir, release };
+    try {
+      const { host, port } = await server.listen();
+      const url = new URL(`http://${hostForPeople(host)}:${port}`);
+      const controlUrl = `http://${hostForPrograms(config.host)}:${port}/`;
+      writeControl(dataDir, { url: controlUrl, secret: secrets.control, pid: process.pid });
+      return { server, url, controlUrl, dataDir, release };
+    } catch (error) {
+      await server.stop();
+      throw listenError(error, config);
+    }
   } catch (error) {
     release();
     throw error;
@@ -107,16 +113,6 @@ export async function putTogether(
   refuseLostDatabase(dataDir);
   const deps = { log, secrets, clock: systemClock, incarnation: newId() };
   return compose(Object.freeze({ ...config, dataDir }), deps);
-}
-
-async function open(server: Server, config: Config): Promise<URL> {
-  try {
-    const { host, port } = await server.listen();
-    return new URL(`http://${hostForPeople(host)}:${port}`);
-  } catch (error) {
-    await server.stop();
-    throw listenError(error, config);
-  }
 }
 
 function listenError(error: unknown, { host, port }: Config): unknown {

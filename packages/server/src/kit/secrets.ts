@@ -15,7 +15,8 @@ export interface Secrets {
 
 /**
  * The secrets of this server: the configured one, else what `secrets.json` in the data folder holds,
- * made (mode 0600, synced) where it is missing. Throws a `StartError` where that file is damaged.
+ * made (mode 0600, synced) where it is missing. Throws a `StartError` where that file is damaged or cannot
+ * be written.
  */
 export function openSecrets(uses: {
   dataDir: string;
@@ -50,7 +51,7 @@ export function readSecret(path: string): Uint8Array | undefined {
 
 function makeSecret(path: string, secret: Uint8Array): Uint8Array {
   const text = Buffer.from(secret).toString("base64url");
-  writePrivateFile(path, `${JSON.stringify({ secret: text }, null, 2)}\n`);
+  writeNeededFile(path, { secret: text });
   return secret;
 }
 
@@ -66,6 +67,18 @@ export function writePrivateFile(path: string, text: string): void {
   }
   renameSync(draft, path);
   syncFolder(dirname(path));
+}
+
+/** The same, where a start cannot go on without the file: throws a `StartError`. */
+export function writeNeededFile(path: string, value: unknown): void {
+  try {
+    writePrivateFile(path, `${JSON.stringify(value, null, 2)}\n`);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new StartError(`${path} cannot be written (${message}); make room, or let this user write there.`, {
+      cause: error,
+    });
+  }
 }
 
 /** Says whether a caller knows the control secret, in constant time. */

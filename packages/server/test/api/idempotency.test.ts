@@ -108,7 +108,7 @@ describe("Idempotency-Key", () => {
     expect((await keyed("POST", "/conversations", "refused", { character_ids: [id] })).status).toBe(201);
   });
 
-  test("a call that is still running is 409 in_flight with Retry-After; exactly one is done", async () => {
+  test("of several at once exactly one is done; the rest are 409, those that met it running with Retry-After", async () => {
     const email = `${randomUUID()}@example.org`;
     const headers = { ...newAddress(), "idempotency-key": "at once" };
     const json = { email, password: "a password" };
@@ -116,9 +116,12 @@ describe("Idempotency-Key", () => {
       Array.from({ length: 4 }, () => call(server, "POST", "/api/v2/users", { json, headers })),
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
-    for (const answer of answers.filter(({ status }) => status === 409)) {
-      expectProblem(answer, 409, "in_flight");
-      expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+    for (const { status, body, headers } of answers) {
+      if (status === 201) continue;
+      // On a busy machine one may come when the first is done already: its answer holds a secret.
+      if (body.code === "secret_not_replayed") continue;
+      expect(body.code).toBe("in_flight");
+      expect(Number(headers["retry-after"])).toBeGreaterThan(0);
     }
   });
 

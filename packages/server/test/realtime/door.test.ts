@@ -222,9 +222,13 @@ describe("I13: what ends a credential ends its sockets within a second", () => {
   });
 
   test("a key that expires", async () => {
-    const expires_at = new Date(Date.now() + 6_000).toISOString();
-    const key = await server.owner.keys.create({ name: "short", expires_at });
-    const socket = await openSocket(server, { token: key.secret });
+    const openFor = async (ms: number) => {
+      const expires_at = new Date(Date.now() + ms).toISOString();
+      const key = await server.owner.keys.create({ name: "short", expires_at });
+      return { expires_at, socket: await openSocket(server, { token: key.secret }) };
+    };
+    // A machine that is too slow for the first gets the second.
+    const { expires_at, socket } = await openFor(2_000).catch(() => openFor(20_000));
     expect((await within("the close", socket.closed)).code).toBe(1008);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires_at));
   });
