@@ -83,11 +83,16 @@ const PIECE = "百聞は一見に如かず".repeat(100);
 const PIECES = 400;
 
 /** A connection that asks for the events of a turn, for whoever wants no client. */
-function listen(server: Server, turnId: string, times = 1): Socket {
+function listen(server: Server, turnId: string, { times = 1, after = "" } = {}): Socket {
   const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
   socket.on("error", () => {});
-  const head = `GET /api/v2/turns/${turnId}/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${OWNER_KEY}\r\n\r\n`;
-  socket.write(head.repeat(times));
+  const head = [
+    `GET /api/v2/turns/${turnId}/events HTTP/1.1`,
+    "host: x",
+    `authorization: Bearer ${OWNER_KEY}`,
+    ...(after === "" ? [] : [`last-event-id: ${after}`]),
+  ];
+  socket.write(`${head.join("\r\n")}\r\n\r\n`.repeat(times));
   return socket;
 }
 
@@ -132,7 +137,9 @@ journey(
       model.finish();
       expect(await within("the end of the fast reader", fast.closed)).toBe("ended");
       expect([fast.screen.end?.type, fast.screen.violations]).toEqual(["turn.completed", []]);
-      const greedy = Array.from({ length: GREEDY }, () => listen(server, turn.id, ASKED_AT_ONCE).pause());
+      const greedy = Array.from({ length: GREEDY }, () =>
+        listen(server, turn.id, { times: ASKED_AT_ONCE }).pause(),
+      );
       await until("all streams", async () => (await numbers(server))("parley_open_streams") >= GREEDY);
       // Nothing tells that a stream has taken all that it will: another asks after them and is answered whole.
       const last = openStream(server, turn.id);
@@ -159,6 +166,7 @@ journey(
   },
 );
 
+const ROUNDS = 3;
 /** Half of them sockets; as many as both processes may have connections. */
 const CLIENTS = Math.min(10_000, roomForConnections());
 
@@ -167,41 +175,57 @@ const closed = (socket: Socket, text: () => string) =>
     socket.once("close", () => reject(new Error(`closed after ${JSON.stringify(text().slice(0, 300))}`)));
   });
 
-/** Answers in the order in which they are asked for: what a client reads, up to a sign that it waits for. */
-function reader(socket: Socket): (sign: string) => Promise<string> {
-  let text = "";
+/** One of the crowd. */
+interface Client {
+  socket: Socket;
+  /** What it reads up to a sign that it waits for; asked for one after the other. */
+  read(sign: string): Promise<string>;
+  /** All that came. */
+  told(): string;
+}
+
+function newClient(socket: Socket): Client {
+  let all = "";
+  let readTo = 0;
   let look = () => {};
   socket.on("data", (chunk: Buffer) => {
-    text += chunk.toString("latin1");
+    all += chunk.toString("latin1");
     look();
   });
-  const isClosed = closed(socket, () => text);
+  const isClosed = closed(socket, () => all.slice(readTo));
   isClosed.catch(() => {});
-  return (sign) =>
+  const read = (sign: string) =>
     Promise.race([
       isClosed,
       new Promise<string>((resolve) => {
         look = () => {
-          const end = text.indexOf(sign);
-          if (end < 0) return;
-          const read = text.slice(0, end + sign.length);
-          text = text.slice(end + sign.length);
-          resolve(read);
+          const at = all.indexOf(sign, readTo);
+          if (at < 0) return;
+          const from = readTo;
+          readTo = at + sign.length;
+          look = () => {};
+          resolve(all.slice(from, readTo));
         };
         look();
       }),
     ]);
+  return { socket, read, told: () => all };
 }
 
-/** Takes a ticket, opens a socket with it, and subscribes; on one connection, for whoever wants no client. */
-async function join(server: Server, conversationId: string): Promise<Socket> {
+/** Goes on with a turn after a cursor. */
+function resume(server: Server, turnId: string, after: string): Client {
+  return newClient(listen(server, turnId, { after }));
+}
+
+/** Takes a ticket, opens a socket with it, and goes on after a cursor; on one connection, for whoever wants no client. */
+async function join(server: Server, conversationId: string, after: string): Promise<Client> {
   const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
   socket.on("error", () => {});
-  const read = reader(socket);
+  const client = newClient(socket);
   const ask = (line: string, ...headers: string[]) =>
     socket.write(`${[`${line} HTTP/1.1`, "host: x", ...headers].join("\r\n")}\r\n\r\n`);
   ask("POST /api/v2/realtime/tickets", `authorization: Bearer ${OWNER_KEY}`, "content-length: 0");
-  const ticket = /"ticket":"([^"]+)"/.exec(await read("}"))?.[1];
+  const ticket = /"ticket":"([^"]+)"/.exec(await client.read("}"))?.[1];
   ask(
     `GET /api/v2/realtime?ticket=${ticket}`,
     "connection: Upgrade",
@@ -209,28 +233,63 @@ async function join(server: Server, conversationId: string): Promise<Socket> {
     "sec-websocket-version: 13",
     `sec-websocket-key: ${Buffer.alloc(16).toString("base64")}`,
   );
-  await read(" 101 ");
-  const frame = { type: "conversation.subscribe", id: "1", conversation_id: conversationId };
+  await client.read(" 101 ");
+  const frame = { type: "conversation.subscribe", id: "1", conversation_id: conversationId, after };
   socket.write(maskedText(JSON.stringify(frame)));
-  await read('"ack"');
-  return socket;
+  await client.read('"ack"');
+  return client;
 }
 
-/** A frame as a client sends it (RFC 6455), its mask being zero; less than 126 bytes. */
-const maskedText = (text: string) =>
-  Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+const DELTA = /"type":"reply\.delta"[^}]*?"offset":(\d+),"text":"([^"]*)"/g;
 
-async function crowd(server: Server, id: string, turnId: string, another: Person, round: number) {
+/** The text that came from a place on, by stream or socket, or what is wrong with it: all must tile (I6). */
+function textAfter(offset: number, told: string): string {
+  let text = "";
+  for (const [, at, piece = ""] of told.matchAll(DELTA)) {
+    if (Number(at) !== offset + text.length) return `${text} and then a delta at ${at}`;
+    text += piece;
+  }
+  return text;
+}
+
+/** A frame as a client sends it (RFC 6455), its mask being zero; between 126 bytes and 64 KiB. */
+const maskedText = (text: string) =>
+  Buffer.concat([
+    Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]),
+    Buffer.from(text),
+  ]);
+
+/** What a crowd comes back to: a turn that goes on, and the place up to which they have it. */
+interface Scene {
+  server: Server;
+  another: Person;
+  conversationId: string;
+  turnId: string;
+  model: UpstreamCall;
+  after: string;
+  seen: string;
+}
+
+/** The model says one piece before a crowd comes back, and one when all are there. */
+const missed = (round: number) => `Missed ${round}. `;
+const told = (round: number) => `Told ${round}. `;
+/** What it has said in the rounds up to one. */
+const said = (rounds: number) =>
+  Array.from({ length: rounds }, (_, i) => missed(i + 1) + told(i + 1)).join("");
+
+async function crowd(scene: Scene, round: number): Promise<string> {
+  const { server, another, conversationId, turnId, model, after, seen } = scene;
+  model.say(missed(round));
   const theirs = await another.client.conversations.create({
     character_ids: [(await another.client.characters.list({})).items[0]?.id ?? ""],
   });
   const before = await rss(server);
   const streams = Array.from({ length: CLIENTS / 2 }, async () => {
-    const socket = listen(server, turnId);
-    await reader(socket)("Hello, ");
-    return socket;
+    const client = resume(server, turnId, after);
+    await client.read(missed(round));
+    return client;
   });
-  const sockets = Array.from({ length: CLIENTS / 2 }, () => join(server, id));
+  const sockets = Array.from({ length: CLIENTS / 2 }, () => join(server, conversationId, after));
   const all = Promise.all([...streams, ...sockets]);
   // Somebody else is served meanwhile, one call after the other.
   let isThere = false;
@@ -248,7 +307,11 @@ async function crowd(server: Server, id: string, turnId: string, another: Person
   const number = await numbers(server);
   expect([number("parley_open_streams"), number("parley_open_sockets")]).toEqual([CLIENTS / 2, CLIENTS / 2]);
   const peak = number("process_resident_memory_bytes");
-  await Promise.all(clients.map(gone));
+  model.say(told(round));
+  await within("what all are told", Promise.all(clients.map(({ read }) => read(told(round)))));
+  const texts = new Set(clients.map((client) => textAfter(seen.length, client.told())));
+  expect([...texts]).toEqual([said(round)]);
+  await Promise.all(clients.map(({ socket }) => gone(socket)));
   await until("nobody", async () => {
     const now = await numbers(server);
     return now("parley_open_streams") + now("parley_open_sockets") === 0;
@@ -262,20 +325,24 @@ async function crowd(server: Server, id: string, turnId: string, another: Person
 }
 
 journey(
-  "thousands connect again at once, half to streams and half to sockets: each is served, and memory comes back",
+  "thousands connect again at once, half to streams and half to sockets: each goes on from its cursor with nothing lost or doubled, and memory comes back",
   async ({ rig }) => {
     const upstream = await rig.upstream();
     const server = await rig.start({ env: { ...upstream.env, ...unlimited, ...patient, ...collecting } });
     const { id } = await newConversation(server.owner);
     const { turn } = (await post(server, messagesPath(id), { content: "Go on." })).body;
     const model: UpstreamCall = await upstream.call(1);
-    model.say("Hello, ");
-    await numbers(server);
+    const seen = "Hello, ";
+    model.say(seen);
+    const before = openStream(server, turn.id);
+    const after = (await before.event("reply.delta")).cursor;
+    before.cut();
     const atFirst = await held(server);
     const another = await newPerson(server);
+    const scene = { server, another, conversationId: id, turnId: turn.id, model, after, seen };
     const rounds: string[] = [];
-    for (let round = 1; round <= 3; round++) {
-      rounds.push(await crowd(server, id, turn.id, another, round));
+    for (let round = 1; round <= ROUNDS; round++) {
+      rounds.push(await crowd(scene, round));
     }
     await comeBack(server, atFirst);
     rounds.push(`${Math.round(((await held(server)) - atFirst) / MIB)} MiB held afterwards`);
@@ -284,7 +351,7 @@ journey(
     model.say("all of you.");
     model.finish();
     expect(await within("the end", stream.closed)).toBe("ended");
-    expect([stream.screen.text, stream.screen.violations]).toEqual(["Hello, all of you.", []]);
+    expect([stream.screen.text, stream.screen.violations]).toEqual([`${seen}${said(ROUNDS)}all of you.`, []]);
     expect(server.stderr()).not.toMatch(/"level":"(error|fatal)"/);
   },
 );
