@@ -161,6 +161,13 @@ test("only config.ts reads the environment", () => {
   expect(readers).toEqual([`${server}/config.ts`]);
 });
 
+test('no start pays for Node\'s fetch: "node:http" is imported for its types alone', () => {
+  const paying = sources
+    .filter((file) => file.startsWith(server) && !isTestHelper(file))
+    .filter((file) => importsOf(file).some(({ target, isType }) => target === "node:http" && !isType));
+  expect(paying).toEqual([]);
+});
+
 test("a production start has no failpoints to arm (R18)", async () => {
   const dist = mkdtempSync(join(tmpdir(), "parley-build-"));
   try {

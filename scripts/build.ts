@@ -41,7 +41,11 @@ export async function bundle(dist: string, entry: string, plugins: Plugin[] = []
     },
     plugins,
     platform: "node",
-    resolve: { conditionNames: ["parley-source", "node", "import", "default"] },
+    resolve: {
+      conditionNames: ["parley-source", "node", "import", "default"],
+      // Fastify loads these for servers with a certificate, which ours is not; they cost more than it does.
+      alias: { "node:http2": false, "node:https": false },
+    },
     // The page's files are read from their package where it lies.
     external: ["@parley-chat/web/package.json"],
     logLevel: "warn",
@@ -54,7 +58,9 @@ export async function bundle(dist: string, entry: string, plugins: Plugin[] = []
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: false } },
   });
   await build.close();
-  return output.flatMap((part) => (part.type === "chunk" ? part.moduleIds : []));
+  const modules = output.flatMap((part) => (part.type === "chunk" ? part.moduleIds : []));
+  // What the bundler makes itself, such as an empty module, is in no file.
+  return modules.filter((id) => !id.startsWith("\0"));
 }
 
 if (import.meta.main) {

@@ -1,6 +1,7 @@
-import { type IncomingHttpHeaders, STATUS_CODES } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ProblemDocument } from "@parley-chat/sdk/contract/problem";
+import { http } from "./http.ts";
 import { newId } from "./ids.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -26,6 +27,6 @@ export function answerRaw(
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ""}\r\n${lines.join("")}\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status] ?? ""}\r\n${lines.join("")}\r\n${body}`,
   );
 }

@@ -1,9 +1,4 @@
-import {
-  type Server as HttpServer,
-  type IncomingMessage,
-  maxHeaderSize,
-  type ServerResponse,
-} from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SentFile } from "@parley-chat/sdk/contract";
@@ -15,6 +10,7 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import type { Clock } from "../kit/clock.ts";
+import { http } from "../kit/http.ts";
 import { newId } from "../kit/ids.ts";
 import { readJsonBody } from "../kit/json-body.ts";
 import { rememberMethods } from "../kit/known-methods.ts";
@@ -104,7 +100,7 @@ export function createGateway(uses: GatewayUses): Gateway {
     trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
     bodyLimit: BODY_BYTES_MAX,
     // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
-    routerOptions: { maxParamLength: maxHeaderSize },
+    routerOptions: { maxParamLength: http.maxHeaderSize },
     requestTimeout: requestMs,
     connectionTimeout: stuckMs,
     keepAliveTimeout: idleMs,

@@ -23,6 +23,8 @@ const options = {
   // The schemas are ours: checked by their own tests, not by some 20 ms of each start.
   meta: false,
   validateSchema: false,
+  // To shorten what it writes takes longer than its checks will ever save.
+  code: { optimize: false },
   // An unknown field inside an object is told with the names of that object.
   verbose: true,
   formats: {

@@ -1,5 +1,5 @@
-import * as http from "node:http";
-import * as https from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { http } from "../../../kit/http.ts";
 
 /** Headers of an answer beyond this are an error. */
 const HEADER_BYTES_MAX = 16_384;
@@ -14,7 +14,7 @@ export interface Exchange {
   readonly body?: string;
   readonly accept: string;
   onConnected(): void;
-  onResponse(response: http.IncomingMessage): void;
+  onResponse(response: IncomingMessage): void;
   /** At most once, and not after a response. */
   onError(error: NodeJS.ErrnoException): void;
 }
@@ -38,10 +38,10 @@ export function createTransport(uses: { baseUrl: string; apiKey: string | undefi
   const url = new URL(uses.baseUrl);
   const isTls = url.protocol === "https:";
   const base = url.pathname.replace(/\/+$/, "");
-  const { Agent, request: send } = isTls ? https : http;
+  const { Agent, request: send } = isTls ? process.getBuiltinModule("node:https") : http;
   const agent = new Agent({ keepAlive: true, timeout: KEEP_ALIVE_MS, maxFreeSockets: IDLE_CONNECTIONS_MAX });
 
-  const begin = (exchange: Exchange, isFresh: boolean): http.ClientRequest => {
+  const begin = (exchange: Exchange, isFresh: boolean): ClientRequest => {
     const { method, path, body, accept } = exchange;
     return send({
       agent: isFresh ? false : agent,
@@ -115,7 +115,7 @@ function authorization(url: URL, apiKey: string | undefined): { authorization?: 
  * too long (`isWhole` false), and lets go of the connection in the latter cases.
  */
 export function readBody(
-  response: http.IncomingMessage,
+  response: IncomingMessage,
   bytesMax: number,
   onBody: (body: string, isWhole: boolean) => void,
 ): void {
