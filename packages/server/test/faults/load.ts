@@ -201,8 +201,12 @@ export async function settle(
     history.final[conversationId] = messages && { messages, turns };
   }
   for (const { turnId, screen } of screens) {
-    while (!screen.end && ended.has(turnId))
-      await within(`the rest of ${turnId}`, listenOnce(world, screen, turnId));
+    while (!screen.end && ended.has(turnId)) {
+      const status = await within(`the rest of ${turnId}`, listenOnce(world, screen, turnId));
+      if (status === 200) continue;
+      history.faults.push(`the rest of an ended turn was answered with ${status}`);
+      break;
+    }
     const { violations, end, text } = screen;
     history.streams.push({ turnId, violations, end: end?.type ?? null, text });
   }
