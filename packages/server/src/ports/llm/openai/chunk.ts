@@ -48,9 +48,12 @@ export function readChunk(data: string): Chunk | null {
   return chunk;
 }
 
+/** How servers that mean `null` write it as a text: the reply goes on. */
+const NOT_YET = /^(null)?$/i;
+
 function addChoice(chunk: Chunk, choice: Fields, length: number): void {
   const reason = choice.finish_reason;
-  if (typeof reason === "string" && reason !== "") chunk.finish = reason;
+  if (typeof reason === "string" && !NOT_YET.test(reason)) chunk.finish = reason;
   const delta = choice.delta;
   if (!isFields(delta)) return;
   if (typeof delta.role === "string" && delta.role !== "" && delta.role !== "assistant") return;
