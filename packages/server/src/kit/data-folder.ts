@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { makeFolder } from "./durable-files.ts";
 import { finishRestore } from "./restored-folder.ts";
+import { LOCK_FILE } from "./sqlite/place.ts";
 import { StartError } from "./start-error.ts";
 
 export interface DataFolder {
@@ -52,7 +53,7 @@ function keepToThisUser(path: string): void {
 function takeLock(path: string): DatabaseSync {
   let lock: DatabaseSync | undefined;
   try {
-    lock = new DatabaseSync(join(path, "lock.db"), { timeout: LOCK_WAIT_MS });
+    lock = new DatabaseSync(join(path, LOCK_FILE), { timeout: LOCK_WAIT_MS });
     lock.exec("pragma locking_mode = exclusive; begin exclusive");
     return lock;
   } catch (error) {

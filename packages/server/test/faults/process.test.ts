@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -7,7 +7,7 @@ import { expect } from "vitest";
 import { newDataDir, OWNER_KEY, runParley, type Server } from "../rig/server.ts";
 import { answering } from "../rig/upstream.ts";
 import { journey } from "./journey.ts";
-import { messagesPath, newConversation, outcome, post } from "./scene.ts";
+import { allMessages, messagesPath, newConversation, outcome, post, ready, refusal } from "./scene.ts";
 import { follow, openStream } from "./stream.ts";
 import { until, within } from "./until.ts";
 
@@ -150,6 +150,26 @@ journey(
     // The lock died with its process.
     const restarted = await rig.start({ dataDir: server.dataDir });
     expect((await restarted.owner.users.me()).role).toBe("owner");
+  },
+);
+
+journey(
+  "a server whose lock was removed stores nothing more, so that a second one on the folder is alone",
+  async ({ rig }) => {
+    const first = await rig.start();
+    const { id } = await newConversation(first.owner);
+    const note = { content: "A note.", reply: false };
+    expect((await post(first, messagesPath(id), note)).status).toBe(201);
+    rmSync(join(first.dataDir, "lock.db"));
+    const second = await rig.start({ dataDir: first.dataDir });
+    const refused = await post(first, messagesPath(id), note);
+    expect([refused.status, refused.body]).toMatchObject([503, { code: "storage_unavailable" }]);
+    expect(await refusal(first.owner.characters.create({ name: "Nobody" }))).toMatchObject({ status: 503 });
+    expect((await ready(first)).status).toBe(503);
+    expect((await post(second, messagesPath(id), note)).status).toBe(201);
+    expect(await first.kill("SIGTERM")).toBe(0);
+    expect((await post(second, messagesPath(id), note)).status).toBe(201);
+    expect((await allMessages(second.owner, id)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
   },
 );
 
