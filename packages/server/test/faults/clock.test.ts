@@ -106,6 +106,36 @@ journey(
 );
 
 journey(
+  "a jump of the clock, forward or back, moves no timer of a provider that has fallen silent",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const clock = movedClock();
+    const timers = {
+      PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "3000",
+      PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "3000",
+    };
+    const server = await rig.start({ env: { ...upstream.env, ...clock.env, ...timers } });
+    const sent = [];
+    for (const said of ["", "Before, "]) {
+      const { id } = await newConversation(server.owner);
+      const { turn } = (await post(server, messagesPath(id), { content: "Go on." })).body;
+      const stream = openStream(server, turn.id);
+      const model = await upstream.call(sent.length + 1);
+      model.say(said);
+      if (said !== "") await stream.event("reply.delta");
+      sent.push({ said, turn, stream });
+    }
+    for (const movedMs of [26 * HOUR_MS, -2 * HOUR_MS]) await jump(clock, server, movedMs);
+    for (const { said, turn, stream } of sent) {
+      const { status, problem } = await outcome(server.owner, turn.id);
+      expect([status, problem?.code]).toEqual(["failed", "provider_timeout"]);
+      await within("the end of a stream", stream.closed);
+      expect([stream.screen.text, stream.screen.violations]).toEqual([said, []]);
+    }
+  },
+);
+
+journey(
   "a turn that was cut when the clock was hours ahead is made whole by a start when it is right again",
   async ({ rig }) => {
     const upstream = await rig.upstream();
