@@ -122,6 +122,9 @@ test("a file of the data folder that cannot be written is one sentence that name
     expect(existsSync(join(folder, "messages.db-wal"))).toBe(false);
     rmSync(draft, { recursive: true });
   }
+  mkdirSync(join(folder, "control.json"));
+  const result = run(["start"], { PARLEY_DATA_DIR: folder });
+  expectRefusal(result, `${join(folder, "control.json")} cannot be written`);
 });
 
 test("a data folder that a newer Parley wrote is refused in one sentence, and left as it is", () => {

@@ -5,7 +5,7 @@ import { compose, type Server } from "../compose.ts";
 import { type Config, isColorWanted, loadConfig } from "../config.ts";
 import { hostForPeople, hostForPrograms, hostsOnNetwork } from "../kit/address.ts";
 import { systemClock } from "../kit/clock.ts";
-import { openDataFolder } from "../kit/data-folder.ts";
+import { asRefusal, openDataFolder } from "../kit/data-folder.ts";
 import { newId } from "../kit/ids.ts";
 import { createLog, type Log } from "../kit/log.ts";
 import { openSecrets, type Secrets } from "../kit/secrets.ts";
@@ -93,7 +93,7 @@ export async function openServer(config: Config, log: Log): Promise<OpenedServer
     }
   } catch (error) {
     release();
-    throw error;
+    throw asRefusal(dataDir, error);
   }
 }
 

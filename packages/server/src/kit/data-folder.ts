@@ -2,6 +2,7 @@ import { accessSync, chmodSync, constants, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { makeFolder } from "./durable-files.ts";
+import { isOutOfFiles } from "./out-of-files.ts";
 import { finishRestore } from "./restored-folder.ts";
 import { LOCK_FILE } from "./sqlite/place.ts";
 import { StartError } from "./start-error.ts";
@@ -73,6 +74,12 @@ const REASONS: Record<string, string> = {
   ENOTDIR: "a part of the path is a file",
   EEXIST: "a file has that name",
 };
+
+/** An error of a start as a sentence where the system refused something in its folder; all else as it is. */
+export function asRefusal(path: string, error: unknown): unknown {
+  const { path: place } = error as NodeJS.ErrnoException;
+  return place?.startsWith(path) && !isOutOfFiles(error) ? notWritable(path, error) : error;
+}
 
 function notWritable(path: string, error: unknown): StartError {
   const { code, message } = error as NodeJS.ErrnoException;

@@ -1,10 +1,21 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { journey } from "../faults/journey.ts";
 import { messagesPath, newConversation, outcome, post } from "../faults/scene.ts";
+import { within } from "../faults/until.ts";
 import { newDataDir, runParley } from "../rig/server.ts";
-import { hasStrace, requireStrace, underFaults } from "../rig/strace.ts";
+import { hasStrace, inject, requireStrace, underFaults } from "../rig/strace.ts";
 import { answering } from "../rig/upstream.ts";
 
 requireStrace("a start on files that the system does not let it read");
@@ -109,3 +120,32 @@ traced(
     expect((await restarted.owner.users.me()).role).toBe("owner");
   },
 );
+
+traced(
+  "a database that this user may only read, or that leads to itself, is one sentence without a stack",
+  async ({ rig }) => {
+    const { dataDir, kill } = await rig.start();
+    await kill("SIGKILL");
+    for (const name of ["messages.db", "parley.db"]) {
+      // Opening it is refused once, for SQLite then opens for reading what it may not open for writing.
+      const faults = ["openat:error=EACCES:when=1", "?access,?faccessat,?faccessat2:error=EACCES"];
+      await expectRefused(dataDir, name, /cannot be opened/, underFaults(faults, [join(dataDir, name)]));
+    }
+    const aside = join(dataDir, "aside.db");
+    renameSync(join(dataDir, "messages.db"), aside);
+    symlinkSync(join(dataDir, "messages.db"), join(dataDir, "messages.db"));
+    await expectRefused(dataDir, "", /cannot be written \(ELOOP/);
+    renameSync(aside, join(dataDir, "messages.db"));
+    const restarted = await rig.start({ dataDir });
+    expect((await restarted.owner.users.me()).role).toBe("owner");
+  },
+);
+
+traced("a stop is one also where the disk lets nothing be removed", async ({ rig }) => {
+  const server = await rig.start();
+  const injection = await inject(server.pid, ["?unlink,?unlinkat,?rmdir:error=EROFS"]);
+  process.kill(server.pid, "SIGTERM");
+  expect(await within("the exit", server.exited)).toBe(0);
+  await injection.end();
+  expect(server.stderr()).not.toMatch(/\bat .*:\d+|Error:/);
+});

@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { failpoint } from "../failpoint.ts";
 import { StartError } from "../start-error.ts";
@@ -81,6 +81,8 @@ function prepareFile(path: string): boolean {
       `${path} is a folder, not a Parley file; move it away, then \`parley restore BACKUP --replace\` brings a backup back.`,
     );
   }
+  // SQLite opens for reading what it may not write, and only the first write would be refused.
+  accessSync(path, constants.R_OK | constants.W_OK);
   const wal = statSync(`${path}-wal`, { throwIfNoEntry: false });
   return wal === undefined || wal.size === 0;
 }
