@@ -60,13 +60,23 @@ export function* stopsOf(history: History): Generator<Violation> {
   }
 }
 
+/** When each turn was first asked for: its call may have had no answer, and a later one told of the turn. */
+function firstAsked({ sends, regenerations }: History): Map<string, number> {
+  const calls = Map.groupBy([...sends, ...regenerations], (call) =>
+    "key" in call ? call.key : `${call.conversationId} ${call.clientMessageId}`,
+  );
+  const from = new Map<string, number>();
+  for (const tries of calls.values()) {
+    const invokedAt = Math.min(...tries.map((call) => call.invokedAt));
+    for (const { ok } of tries) if (ok?.turnId) from.set(ok.turnId, invokedAt);
+  }
+  return from;
+}
+
 /** I3: a turn gives up only where the server was killed, and each attempt was cut or refused. */
 export function* exhausted(history: History): Generator<Violation> {
-  const { sends, regenerations, kills, attemptsMax } = history;
-  const from = new Map<string, number>();
-  for (const { ok, invokedAt } of [...sends, ...regenerations]) {
-    if (ok?.turnId) from.set(ok.turnId, Math.min(invokedAt, from.get(ok.turnId) ?? invokedAt));
-  }
+  const { kills, attemptsMax } = history;
+  const from = firstAsked(history);
   const clientIds = new Map(
     Object.values(history.final).flatMap(
       (one) => one?.messages.map((message) => [message.id, message.client_message_id] as const) ?? [],

@@ -81,6 +81,16 @@ const stored = (history: History, seq: number) => end(history).messages[seq - 1]
 const read = (history: History, n: number) => history.reads[n]?.messages as Message[];
 const set = Object.assign;
 
+test("a turn that was asked for before three kills, and heard of after them, may give up", () => {
+  const history = goodHistory();
+  set(history, { reads: [], streams: [], kills: [1, 3, 5] });
+  set(stored(history, 2), { status: "failed", content: "" });
+  set(end(history).turns[0] as Turn, gaveUp);
+  expect(checkHistory(history)).toEqual([]);
+  history.kills = [-3, -2, -1];
+  expect(checkHistory(history).map((violation) => violation.promise)).toEqual(["I3"]);
+});
+
 const otherAnswer = { messageId: "m7", replyId: "m8", turnId: "t1", seq: 1 };
 const wholeStream = { turnId: "t1", violations: [], end: "turn.completed", text: "answer 1" };
 const early = { content: "say 2", invokedAt: -9, settledAt: -5 };
