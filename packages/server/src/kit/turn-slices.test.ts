@@ -11,11 +11,11 @@ function open() {
   return {
     done,
     /** Work that takes a while. */
-    run: (name: string, ms: number) =>
+    run: (name: string, ms: number, who?: { isHere: boolean }) =>
       slices.run(() => {
         nowMs += ms;
         done.push(name);
-      }),
+      }, who),
     runAsync: (name: string, ms: number) =>
       slices.run(async () => {
         await null;
@@ -62,4 +62,13 @@ test("what goes on by promises counts too, and who comes later waits behind thos
   run("alone", 0);
   await turn();
   expect(done.at(-1)).toBe("alone");
+});
+
+test("of those who are here and those who come anew one each has its turn, whoever are more", async () => {
+  const { run, done } = open();
+  run("first", 3 * SLICE_MS);
+  for (const name of ["new 1", "new 2", "new 3", "new 4"]) run(name, 1);
+  for (const name of ["here 1", "here 2"]) run(name, 1, { isHere: true });
+  while (done.length < 7) await turn();
+  expect(done).toEqual(["first", "here 1", "new 1", "here 2", "new 2", "new 3", "new 4"]);
 });

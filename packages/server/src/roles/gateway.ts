@@ -137,10 +137,11 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
+    const isHere = calls.knows(request.raw.socket);
     calls.began(request, reply);
     // Of calls that come at once on one connection each waits for its turn to be answered: answers that
     // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
-    const begin = () => slices.run(() => reply.raw.destroyed || done());
+    const begin = () => slices.run(() => reply.raw.destroyed || done(), { isHere });
     if (reply.raw.socket) begin();
     else reply.raw.once("socket", begin);
   });
@@ -188,6 +189,8 @@ function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswer
     return responses;
   };
   return {
+    /** Whether it asked for something before. */
+    knows: (socket: Socket): boolean => open.has(socket),
     began(request: FastifyRequest, { raw: response }: FastifyReply): void {
       const beganMs = clock.monotonic();
       const responses = responsesOf(request.raw.socket);
