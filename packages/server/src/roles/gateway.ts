@@ -1,4 +1,4 @@
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SentFile } from "@parley-chat/sdk/contract";
@@ -89,21 +89,38 @@ export interface Gateway {
 export function createGateway(uses: GatewayUses): Gateway {
   const { headMs, requestMs, stuckMs, idleMs, lookEveryMs } = uses.timeouts ?? TIMEOUTS;
   const slices = createTurnSlices({ sliceMs: SLICE_MS, now: uses.clock.monotonic });
+  const calls = trackCalls(uses);
+  // Nothing is done for a call before its slice. Of calls that come at once on one connection each waits for its
+  // turn to be answered: answers that nobody reads would pile up in memory, and a client may ask for hundreds in
+  // one packet.
+  const inTurn =
+    (serve: RequestListener): RequestListener =>
+    (request, response) => {
+      const isHere = calls.knows(request.socket);
+      calls.began(request.socket, response);
+      const begin = () => slices.run(() => response.destroyed || serve(request, response), { isHere });
+      if (response.socket) begin();
+      else response.once("socket", begin);
+    };
   const app = Fastify({
     logger: false,
-    http: {
-      shouldUpgradeCallback: uses.upgrades.isMeant,
-      headersTimeout: headMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: lookEveryMs,
-    },
+    serverFactory: (serve) =>
+      http
+        .createServer(
+          {
+            shouldUpgradeCallback: uses.upgrades.isMeant,
+            headersTimeout: headMs,
+            requestTimeout: requestMs,
+            keepAliveTimeout: idleMs,
+            connectionsCheckingInterval: lookEveryMs,
+          },
+          inTurn(serve),
+        )
+        .setTimeout(stuckMs),
     trustProxy: uses.trustedProxies.length > 0 ? [...uses.trustedProxies] : false,
     bodyLimit: BODY_BYTES_MAX,
     // An id is ours to refuse, however long it is: the router would answer 500. No line of a request is longer.
     routerOptions: { maxParamLength: http.maxHeaderSize },
-    requestTimeout: requestMs,
-    connectionTimeout: stuckMs,
-    keepAliveTimeout: idleMs,
     requestIdHeader: false,
     genReqId: (request) => requestIdOf(request.headers),
     forceCloseConnections: true,
@@ -117,7 +134,6 @@ export function createGateway(uses: GatewayUses): Gateway {
       if (!socket.destroyed) uses.upgrades.upgrade(request, socket, head);
     }),
   );
-  const calls = trackCalls(uses);
   readBodiesAsJson(app);
 
   const renderError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -137,13 +153,8 @@ export function createGateway(uses: GatewayUses): Gateway {
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
-    const isHere = calls.knows(request.raw.socket);
-    calls.began(request, reply);
-    // Of calls that come at once on one connection each waits for its turn to be answered: answers that
-    // nobody reads would pile up in memory, and a client may ask for hundreds in one packet.
-    const begin = () => slices.run(() => reply.raw.destroyed || done(), { isHere });
-    if (reply.raw.socket) begin();
-    else reply.raw.once("socket", begin);
+    calls.serves(request, reply);
+    done();
   });
   if (uses.allowedOrigins.length > 0) allowOrigins(app, uses.allowedOrigins);
   for (const surface of uses.surfaces) surface(app);
@@ -167,38 +178,43 @@ export function createGateway(uses: GatewayUses): Gateway {
  * of each that was answered.
  */
 function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswered">) {
-  /** By connection, for answers that wait for their turn hear nothing of its end. */
-  const open = new Map<Socket, Set<ServerResponse>>();
+  /** When each began, by connection: answers that wait for their turn hear nothing of its end. */
+  const open = new Map<Socket, Map<ServerResponse, number>>();
   let tellEnded: (() => void) | null = null;
   const isStream = (response: ServerResponse) =>
     String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
   const underWay = () =>
-    [...open.values()].some((responses) => [...responses].some((response) => !isStream(response)));
+    [...open.values()].some((calls) => [...calls.keys()].some((response) => !isStream(response)));
   const tellIfEnded = () => {
     if (tellEnded && !underWay()) tellEnded();
   };
-  const responsesOf = (socket: Socket): Set<ServerResponse> => {
+  const callsOn = (socket: Socket) => {
     const known = open.get(socket);
     if (known) return known;
-    const responses = new Set<ServerResponse>();
-    open.set(socket, responses);
+    const calls = new Map<ServerResponse, number>();
+    open.set(socket, calls);
     socket.once("close", () => {
       open.delete(socket);
       tellIfEnded();
     });
-    return responses;
+    return calls;
   };
   return {
     /** Whether it asked for something before. */
     knows: (socket: Socket): boolean => open.has(socket),
-    began(request: FastifyRequest, { raw: response }: FastifyReply): void {
-      const beganMs = clock.monotonic();
-      const responses = responsesOf(request.raw.socket);
-      responses.add(response);
+    began(socket: Socket, response: ServerResponse): void {
+      const calls = callsOn(socket);
+      calls.set(response, clock.monotonic());
       response.on("close", () => {
-        responses.delete(response);
+        calls.delete(response);
         tellIfEnded();
-        if (!response.writableFinished) return;
+      });
+    },
+    /** Tells of a call that has begun, once it is answered. */
+    serves(request: FastifyRequest, { raw: response }: FastifyReply): void {
+      const beganMs = open.get(request.raw.socket)?.get(response);
+      response.on("close", () => {
+        if (beganMs === undefined || !response.writableFinished) return;
         onAnswered({
           method: request.method,
           route: routeOf(request),
