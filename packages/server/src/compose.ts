@@ -139,12 +139,14 @@ export async function compose(
     contextTokensMax: config.contextTokensMax,
     onChange: (provider) => log.info("another model provider is in use", { provider }),
   });
+  const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const cardReader = createCardReader({ clock });
   const characters = createCharacters({
     sql,
     blobs,
     clock,
     files: cardReader,
+    forgetAnswers: idempotency.forgetAbout,
     importLimit: createLimits({
       kv,
       clock,
@@ -152,7 +154,6 @@ export async function compose(
       policies: [{ name: "imports", max: config.importsPerMinuteMax, windowMs: 60_000 }],
     }),
   });
-  const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const users = createUsers({
     sql,
     kv,
@@ -206,6 +207,7 @@ export async function compose(
     estimateTokens,
     displayName: users.displayName,
     stopTurns: turns.stopAll,
+    forgetAnswers: idempotency.forgetAbout,
     onChange(what, conversation, userId) {
       if (what !== "deleted") {
         news.tellUser(userId, { type: `conversation.${what}`, conversationId: conversation.id });

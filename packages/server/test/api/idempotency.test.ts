@@ -137,6 +137,40 @@ describe("Idempotency-Key", () => {
   });
 });
 
+describe("what was deleted", () => {
+  const importKeyed = () =>
+    call<{ character: Character }>(server, "POST", "/api/v2/characters/import", {
+      token: ann.token,
+      headers: { "idempotency-key": "gone", "content-type": "application/json" },
+      raw: JSON.stringify({ spec: "chara_card_v2", spec_version: "2.0", data: { name: "Zqgone" } }),
+    });
+
+  test("is told by no repeat, and not made again", async () => {
+    const { id: characterId } = await ann.client.characters.create({ name: "Zqgone" });
+    const make = () =>
+      keyed<Conversation>("POST", "/conversations", "gone", {
+        character_ids: [characterId],
+        title: "Zqgone",
+      });
+    const { id: conversationId } = (await make()).body;
+    const rename = () =>
+      keyed("PATCH", `/conversations/${conversationId}`, "gone", { title: "Zqgone again" });
+    const makeCharacter = () => keyed<Character>("POST", "/characters", "gone", { name: "Zqgone" });
+    const made = (await makeCharacter()).body.id;
+    const change = () => keyed("PATCH", `/characters/${made}`, "gone", { description: "Zqgone" });
+    const imported = (await importKeyed()).body.character.id;
+    for (const first of [rename, change]) expect((await first()).status).toBe(200);
+    await ann.client.conversations.remove({ conversation_id: conversationId });
+    for (const repeat of [make, rename]) expectProblem(await repeat(), 404, "not_found");
+    for (const id of [characterId, made, imported]) await ann.client.characters.remove({ character_id: id });
+    // Twice: neither what was stored nor what a repeat comes to tells of it.
+    for (const repeat of [makeCharacter, change, importKeyed, makeCharacter, change, importKeyed]) {
+      expectProblem(await repeat(), 404, "not_found");
+    }
+    expect((await ann.client.characters.list({ q: "Zqgone" })).items).toEqual([]);
+  });
+});
+
 describe("answers with a secret", () => {
   test("are given once: a repeat is 409 secret_not_replayed and names what was made", async () => {
     const key = await keyed<{ id: string; secret: string }>("POST", "/keys", "secret", { name: "k" });

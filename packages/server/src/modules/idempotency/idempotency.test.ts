@@ -199,6 +199,20 @@ test("forgetting a user drops their answers alone", async () => {
   expect(await rows()).toMatchObject([{ principal: "user:v" }]);
 });
 
+test("answers about a thing that was deleted are dropped, those of calls that still run too", async () => {
+  const id = derivedIds(call.principal, call.route, call.key)();
+  const change = { ...call, route: "PATCH /things/{id}", about: id };
+  await idempotency.run(call, work);
+  await idempotency.run(change, work);
+  await idempotency.run({ ...call, key: "another" }, work);
+  await idempotency.run({ ...change, key: "late" }, async () => {
+    await idempotency.forgetAbout(id);
+    return work();
+  });
+  expect(await rows()).toMatchObject([{ about: derivedIds(call.principal, call.route, "another")() }]);
+  expect(await idempotency.run(call, async () => ({ status: 404, body: {} }))).toMatchObject({ status: 404 });
+});
+
 test("derived ids are ids, and the same for the same call alone", () => {
   const [first, again] = [derivedIds("p", "r", "k"), derivedIds("p", "r", "k")];
   const ids = [first(), first(), derivedIds("p", "r", "k2")(), derivedIds("p2", "r", "k")()];

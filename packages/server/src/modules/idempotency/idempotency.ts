@@ -24,6 +24,8 @@ export interface IdempotentCall {
   readonly key: string;
   /** All that was asked: path parameters, query and body. */
   readonly body: unknown;
+  /** The id of what the call changes; without it, what it makes: the first of its derived ids. */
+  readonly about?: string | undefined;
   /** The answer holds a secret: it is not stored, and a repeat is refused. */
   readonly hasSecret?: boolean;
 }
@@ -39,12 +41,18 @@ export interface Idempotency {
   principalOf(principal: Principal | null, body: unknown): string;
   /** Drops every answer kept for a user, for erasure. */
   forget(userId: string): Promise<void>;
+  /**
+   * Drops every answer about one thing, those of calls that still run too, once that was deleted. A repeat
+   * works again, and finds by its id that it is gone.
+   */
+  forgetAbout(id: string): Promise<void>;
   /** Drops up to 1,000 outdated rows; returns how many. */
   purge(): Promise<number>;
 }
 
 /** The claim of one call: where its row is. */
 type Claim = Pick<IdempotencyTable, "principal" | "route" | "key_hash">;
+type NewClaim = Claim & Pick<IdempotencyTable, "about" | "body_hash">;
 
 /**
  * @param options.incarnation names this run of the process; kept with each claim, for several processes to
@@ -74,7 +82,8 @@ export function createIdempotency(options: {
     const isMine = !running.has(name);
     running.add(name);
     try {
-      const known = await sql.write((tx) => takeClaim(tx, claim, bodyHash, isMine));
+      const about = call.about ?? derivedIds(call.principal, call.route, call.key)();
+      const known = await sql.write((tx) => takeClaim(tx, { ...claim, about, body_hash: bodyHash }, isMine));
       if (known) return replay(known, call);
       return { ...(await runOnce(claim, call, work)), isReplay: false };
     } finally {
@@ -83,12 +92,12 @@ export function createIdempotency(options: {
   }
 
   /** Claims the key, or returns the stored answer; throws where the call may not go on. */
-  async function takeClaim(tx: Kysely<Tables>, claim: Claim, bodyHash: string, isMine: boolean) {
+  async function takeClaim(tx: Kysely<Tables>, claim: NewClaim, isMine: boolean) {
     const now = clock.now();
-    const fresh = { ...claim, body_hash: bodyHash, incarnation, status: null, answer: null, created_at: now };
+    const fresh = { ...claim, incarnation, status: null, answer: null, created_at: now };
     const row = await rowOf(tx, claim).selectAll().executeTakeFirst();
     if (row !== undefined && row.created_at > now - KEPT_MS) {
-      if (row.body_hash !== bodyHash) throw new Problem("idempotency_key_reused");
+      if (row.body_hash !== claim.body_hash) throw new Problem("idempotency_key_reused");
       if (row.status !== null) return row;
     }
     if (!isMine)
@@ -111,7 +120,10 @@ export function createIdempotency(options: {
     }
   }
 
-  /** Stores the answer. The work is done: if this cannot be written, a repeat does it again by the same ids. */
+  /**
+   * Stores the answer. The work is done: if this cannot be written, or the claim was dropped since, a repeat
+   * does it again by the same ids.
+   */
   async function keep(claim: Claim, { status, body }: Answer, hasSecret: boolean) {
     const answer = hasSecret || body === undefined ? null : JSON.stringify(body);
     await sql
@@ -137,6 +149,9 @@ export function createIdempotency(options: {
       await sql.write((tx) =>
         tx.deleteFrom("idempotency").where("principal", "=", userPrincipal(userId)).execute(),
       );
+    },
+    async forgetAbout(id) {
+      await sql.write((tx) => tx.deleteFrom("idempotency").where("about", "=", id).execute());
     },
     purge,
   };

@@ -28,7 +28,10 @@ import type {
 export interface MessageStore {
   readonly name: string;
 
-  /** Idempotent by `id`: a repeat gives what is there. The greeting, if any, is seq 1. */
+  /**
+   * Idempotent by `id`: a repeat gives what is there, and rejects with `not_found` where that was deleted.
+   * The greeting, if any, is seq 1.
+   */
   createConversation(conversation: NewConversation): Promise<{ conversation: Conversation; isNew: boolean }>;
   conversation(id: string, userId: string): Promise<Conversation | null>;
   /** By last activity, newest first, deleted ones left out. `limit` 1 to 200. */

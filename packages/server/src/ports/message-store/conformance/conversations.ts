@@ -84,6 +84,15 @@ export function conversationTests(place: Place) {
     await expect(store.createConversation({ ...input, userId: STRANGER })).rejects.toThrow();
   });
 
+  test("creating again what was deleted makes nothing and shows nothing", async () => {
+    const { store } = place;
+    const input = newConversation({ greeting: greeting() });
+    await store.createConversation(input);
+    await store.deleteConversation(input.id, input.userId, NOON);
+    await expect(store.createConversation(input)).rejects.toMatchObject({ code: "not_found" });
+    expect(await store.conversation(input.id, input.userId)).toBeNull();
+  });
+
   test("what is another's, or in a deleted conversation, reads as missing", async () => {
     const { store } = place;
     const id = await makeConversation(store);
