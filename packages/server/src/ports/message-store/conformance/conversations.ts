@@ -143,9 +143,8 @@ export function conversationTests(place: Place) {
       while ((await store.repair()).hasMore);
     };
     await empty();
-    const stop = outcome("Half a secret", { status: "stopped", replyStatus: "incomplete" });
-    const ended = await store.complete(turn.id, reclaimed?.epoch as number, stop);
-    expect(ended).toMatchObject({ kind: "stored", turn: { status: "stopped" } });
+    const ended = await store.complete(turn.id, reclaimed?.epoch as number, outcome("A whole secret"));
+    expect(ended).toMatchObject({ kind: "stored", turn: { status: "stopped" }, reply: { content: "" } });
     expect(await openTurns(store)).toEqual([]);
     await empty();
     const state = await store.turnState(turn.id, null);
