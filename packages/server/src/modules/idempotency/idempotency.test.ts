@@ -9,6 +9,7 @@ import { type ManualClock, manualClock } from "../../kit/clock.ts";
 import { isId } from "../../kit/ids.ts";
 import type { Sql } from "../../ports/sql/sql.ts";
 import { createSqliteSql } from "../../ports/sql/sqlite.ts";
+import type { IdempotencyTable } from "../../ports/sql/tables.ts";
 import { createIdempotency, derivedIds, type Idempotency } from "./idempotency.ts";
 
 let dir: string;
@@ -168,6 +169,22 @@ test("an answer is kept for 7 days; the purge then takes it away and leaves youn
   await clock.advance(1);
   expect(await idempotency.purge()).toBe(1);
   expect(await rows()).toHaveLength(1);
+});
+
+test("a purge takes away all that is outdated, though it is more than one write may take", async () => {
+  await idempotency.run(call, work);
+  const [row] = await rows();
+  const many = Array.from({ length: 2_500 }, (_, n) => ({ ...row, key_hash: String(n) }));
+  await sql.write(async (tx) => {
+    for (const one of many)
+      await tx
+        .insertInto("idempotency")
+        .values(one as IdempotencyTable)
+        .execute();
+  });
+  await clock.advance(7 * 86_400_000);
+  expect(await idempotency.purge()).toBe(2_501);
+  expect(await rows()).toEqual([]);
 });
 
 test.each(["", "x".repeat(256), "a\nb", "a\0", "ü", "\x7f"])("the key %j is refused", async (key) => {

@@ -8,7 +8,9 @@ import type { IdempotencyTable, Tables } from "../../ports/sql/tables.ts";
 import { canonicalJson, createFingerprint } from "./fingerprint.ts";
 
 const KEPT_MS = 7 * 24 * 3_600_000;
-const PURGE_ROWS_MAX = 1_000;
+/** In one write, which others wait for. */
+const PURGED_AT_ONCE_MAX = 1_000;
+const PURGED_MAX = 20_000;
 
 export interface Answer {
   readonly status: number;
@@ -46,7 +48,7 @@ export interface Idempotency {
    * works again, and finds by its id that it is gone.
    */
   forgetAbout(id: string): Promise<void>;
-  /** Drops up to 1,000 outdated rows; returns how many. */
+  /** Drops up to 20,000 outdated rows, by and by; returns how many. */
   purge(): Promise<number>;
 }
 
@@ -132,13 +134,19 @@ export function createIdempotency(options: {
   }
 
   async function purge() {
-    const { rows } = await sql.write((tx) =>
-      rawSql`delete from idempotency where (principal, route, key_hash) in (
-        select principal, route, key_hash from idempotency
-        where created_at <= ${clock.now() - KEPT_MS} order by created_at limit ${PURGE_ROWS_MAX}
-      ) returning key_hash`.execute(tx),
-    );
-    return rows.length;
+    let dropped = 0;
+    let isMore = true;
+    while (isMore && dropped < PURGED_MAX) {
+      const { rows } = await sql.write((tx) =>
+        rawSql`delete from idempotency where (principal, route, key_hash) in (
+          select principal, route, key_hash from idempotency
+          where created_at <= ${clock.now() - KEPT_MS} order by created_at limit ${PURGED_AT_ONCE_MAX}
+        ) returning key_hash`.execute(tx),
+      );
+      dropped += rows.length;
+      isMore = rows.length === PURGED_AT_ONCE_MAX;
+    }
+    return dropped;
   }
 
   return {
