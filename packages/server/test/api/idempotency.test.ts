@@ -89,10 +89,15 @@ describe("Idempotency-Key", () => {
     expect({ status: other.status, replay: isReplay(other) }).toEqual({ status: 201, replay: false });
   });
 
-  test("has 1 to 255 characters", async () => {
-    expect((await keyed("POST", "/characters", "x".repeat(255), { name: "x" })).status).toBe(201);
+  test("has 1 to 255 printable characters, on sends too", async () => {
+    const { id } = await newConversation(ann.client);
+    for (const key of ["x".repeat(255), "a b"]) {
+      expect((await keyed("POST", "/characters", key, { name: "x" })).status).toBe(201);
+    }
     for (const key of ["", "x".repeat(256), "tab\there", "ä"]) {
       expectProblem(await keyed("POST", "/characters", key, { name: "x" }), 422, "validation_failed");
+      const send = await keyed("POST", `/conversations/${id}/messages`, key, { content: "x" });
+      expectProblem(send, 422, "validation_failed");
     }
   });
 

@@ -22,7 +22,7 @@ export interface IdempotentCall {
   readonly principal: string;
   /** Method and template of the path. */
   readonly route: string;
-  /** The `Idempotency-Key` as it was sent. */
+  /** The `Idempotency-Key` as it was sent, once its form was checked. */
   readonly key: string;
   /** All that was asked: path parameters, query and body. */
   readonly body: unknown;
@@ -36,7 +36,7 @@ export interface Idempotency {
   /**
    * Does `work` once for its key (R11) and keeps an answer of 2xx for 7 days; a repeat gets it again
    * with `isReplay`. Throws `in_flight` while the first is running, `idempotency_key_reused` for another
-   * body, `secret_not_replayed`, `validation_failed` for a malformed key, and whatever `work` throws.
+   * body, `secret_not_replayed`, and whatever `work` throws.
    */
   run(call: IdempotentCall, work: () => Promise<Answer>): Promise<Answer & { readonly isReplay: boolean }>;
   /** Whose keys these are: the user's, or without a credential those of the e-mail or token in the body. */
@@ -73,7 +73,6 @@ export function createIdempotency(options: {
   const running = new Set<string>();
 
   async function run(call: IdempotentCall, work: () => Promise<Answer>) {
-    checkIdempotencyKey(call.key);
     const claim: Claim = {
       principal: call.principal,
       route: call.route,
@@ -194,12 +193,6 @@ function credentialIn(body: unknown): string {
   if (typeof email === "string") return `email:${email.normalize("NFC").toLowerCase()}`;
   if (typeof code === "string") return `code:${code}`;
   return typeof refresh_token === "string" ? `token:${refresh_token}` : "";
-}
-
-/** Throws `validation_failed` unless the key is 1 to 255 printable ASCII characters. */
-export function checkIdempotencyKey(key: string): void {
-  if (/^[\x20-\x7e]{1,255}$/.test(key)) return;
-  throw Problem.invalid("Idempotency-Key", "must be 1 to 255 printable ASCII characters");
 }
 
 /**
