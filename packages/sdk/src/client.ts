@@ -144,6 +144,8 @@ async function problemOf(response: Response): Promise<Problem> {
 
 const RETRIES_MAX = 10;
 const RETRY_MS_MAX = 5_000;
+/** As long as a `Retry-After` is heeded. */
+const RETRY_AFTER_S_MAX = 300;
 
 async function* follow(
   settings: ClientSettings,
@@ -153,6 +155,7 @@ async function* follow(
   let after = options.after;
   const retriesMax = options.retriesMax ?? RETRIES_MAX;
   for (let tries = 0; ; tries++) {
+    let retryAfterS = 0;
     try {
       for await (const event of connect(settings, turnId, after, options.signal)) {
         // Only what brings the reply forward makes up for a break.
@@ -166,9 +169,11 @@ async function* follow(
     } catch (error) {
       const isFinal = error instanceof Problem && !error.retryable;
       if (isFinal || options.signal?.aborted || tries >= retriesMax) throw error;
+      if (error instanceof Problem) retryAfterS = Math.min(error.retryAfterS ?? 0, RETRY_AFTER_S_MAX);
     }
     if (tries >= retriesMax) throw new Problem("internal", "The stream broke off again and again.");
-    await delay(Math.random() * Math.min(RETRY_MS_MAX, 100 * 2 ** tries));
+    const jitterMs = Math.random() * Math.min(RETRY_MS_MAX, 100 * 2 ** tries);
+    await delay(retryAfterS * 1_000 + jitterMs, options.signal);
   }
 }
 
@@ -187,4 +192,17 @@ async function* connect(
   for await (const data of readEvents(response.body)) yield JSON.parse(data) as TurnEvent;
 }
 
-const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+/** Rejects with the signal's reason as soon as that is aborted. */
+async function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+  });
+  signal?.throwIfAborted();
+}

@@ -70,6 +70,8 @@ function findNode() {
  * @param {string} node
  */
 function runOn(node) {
+  // At this signal Node would open its debugger.
+  process.on("SIGUSR1", () => {});
   const child = spawn(node, [...flags, entry, ...args], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(constants.signals[signal]));
   child.on("error", (error) => {

@@ -10,6 +10,7 @@ import { newId } from "./kit/ids.ts";
 import { createLimits } from "./kit/limits.ts";
 import type { Log } from "./kit/log.ts";
 import { createMetrics } from "./kit/metrics.ts";
+import { oneByOne } from "./kit/one-by-one.ts";
 import { createControl, type Secrets } from "./kit/secrets.ts";
 import { createTokenCalibration, estimateTokens } from "./kit/tokens.ts";
 import { createCardReader } from "./modules/characters/card-reader.ts";
@@ -139,12 +140,14 @@ export async function compose(
     contextTokensMax: config.contextTokensMax,
     onChange: (provider) => log.info("another model provider is in use", { provider }),
   });
+  const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const cardReader = createCardReader({ clock });
   const characters = createCharacters({
     sql,
     blobs,
     clock,
     files: cardReader,
+    forgetAnswers: idempotency.forgetAbout,
     importLimit: createLimits({
       kv,
       clock,
@@ -152,7 +155,6 @@ export async function compose(
       policies: [{ name: "imports", max: config.importsPerMinuteMax, windowMs: 60_000 }],
     }),
   });
-  const idempotency = createIdempotency({ sql, clock, incarnation, secret: secrets.root });
   const users = createUsers({
     sql,
     kv,
@@ -206,6 +208,7 @@ export async function compose(
     estimateTokens,
     displayName: users.displayName,
     stopTurns: turns.stopAll,
+    forgetAnswers: idempotency.forgetAbout,
     onChange(what, conversation, userId) {
       if (what !== "deleted") {
         news.tellUser(userId, { type: `conversation.${what}`, conversationId: conversation.id });
@@ -374,11 +377,8 @@ export async function compose(
   });
 
   /** What fails is tried again the next time, and holds up neither the rest nor a start. */
-  const housekeep = async () => {
-    for (const work of [users.sweep, idempotency.purge]) {
-      await work().catch((error) => log.warn("housekeeping failed", { error }));
-    }
-  };
+  const housekeep = () =>
+    oneByOne([users.sweep, idempotency.purge], (error) => log.warn("housekeeping failed", { error }));
   const stopHousekeeping = clock.every(HOUSEKEEPING_EVERY_MS, () => void housekeep());
   const sweepPictures = () =>
     void characters.sweepPictures().catch((error) => log.warn("sweeping pictures failed", { error }));
@@ -405,19 +405,22 @@ export async function compose(
     async stop() {
       isDraining = true;
       const startedMs = clock.monotonic();
-      await turns.drain(config.drainTimeoutMs);
-      await realtimeRole.close();
-      await gateway.close(Math.max(0, config.drainTimeoutMs - (clock.monotonic() - startedMs)));
-      stopHousekeeping();
-      stopSweeping();
-      models.stop();
-      health.stop();
-      users.close();
-      await cardReader.close();
-      await pubsub.close();
-      await kv.close();
-      await store.close();
-      await sql.close();
+      const steps = [
+        () => turns.drain(config.drainTimeoutMs),
+        realtimeRole.close,
+        () => gateway.close(Math.max(0, config.drainTimeoutMs - (clock.monotonic() - startedMs))),
+        stopHousekeeping,
+        stopSweeping,
+        models.stop,
+        health.stop,
+        users.close,
+        cardReader.close,
+        pubsub.close,
+        kv.close,
+        store.close,
+        sql.close,
+      ];
+      await oneByOne(steps, (error) => log.error("a part could not be closed", { error }));
     },
   };
 }

@@ -304,6 +304,26 @@ test("SIGTERM and SIGINT end the server with status 0, an echo of the signal inc
   expect(await second.kill("SIGTERM")).toBe(0);
 });
 
+test("no signal opens a debugger, neither in the server nor in its launcher", async () => {
+  const server = await startServer({ entry: "main" });
+  process.kill(server.pid, "SIGUSR1");
+  expect((await fetch(`${server.url}/live`)).status).toBe(200);
+  expect(await server.kill("SIGTERM")).toBe(0);
+  expect(server.stderr()).not.toMatch(/debugger/i);
+
+  const launched = launch();
+  let said = "";
+  launched.stderr?.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  const port = await portOf(launched);
+  launched.kill("SIGUSR1");
+  expect((await fetch(`http://127.0.0.1:${port}/live`)).status).toBe(200);
+  launched.kill("SIGTERM");
+  expect(await once(launched, "close")).toEqual([0, null]);
+  expect(said).not.toMatch(/debugger/i);
+});
+
 test("a fault of ours is logged and ends the server with status 1, after a proper stop", async () => {
   const server = await startServer({ dataDir: folder });
   await expect.poll(() => existsSync(join(folder, "control.json"))).toBe(true);
@@ -334,7 +354,7 @@ function launch(): ChildProcess {
   return spawn(machineNode, [launcher, "start"], {
     cwd: folder,
     env: environment({ PARLEY_DATA_DIR: folder }),
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
 }
 

@@ -4,11 +4,13 @@
  */
 export const problems = {
   invalid_json: [400, "The body is not valid JSON", false],
+  malformed_request: [400, "The request is not well-formed HTTP", false],
   several_credentials: [400, "More than one credential was sent", false],
   unauthenticated: [401, "Sign in first", false],
   forbidden: [403, "This credential may not do that", false],
   not_owner: [403, "Only the owner may change this", false],
   not_found: [404, "There is nothing here", false],
+  request_timeout: [408, "The request did not arrive in time", true],
   email_taken: [409, "This e-mail address has an account", false],
   client_message_id_reused: [409, "This client_message_id belongs to another message", false],
   conversation_full: [409, "The conversation has no place left", false],
@@ -28,6 +30,7 @@ export const problems = {
   message_exceeds_context: [422, "The message does not fit the model's window", false],
   idempotency_key_reused: [422, "This Idempotency-Key was used with another body", false],
   upgrade_required: [426, "This address takes WebSockets", false],
+  head_too_large: [431, "The head of the request is too large", false],
   rate_limited: [429, "Too many requests", true],
   internal: [500, "Something went wrong on our side", true],
   provider_unavailable: [503, "The model provider cannot be reached", true],

@@ -189,10 +189,15 @@ test("a handshake may take nine seconds", async () => {
 
 /** A page whose network comes and goes. */
 function stubPage() {
-  const page = new EventTarget();
-  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
-  vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
-  return { comesOnline: () => page.dispatchEvent(new Event("online")) };
+  const listeners = new Set<() => void>();
+  vi.stubGlobal("addEventListener", (_: "online", listener: () => void) => listeners.add(listener));
+  vi.stubGlobal("removeEventListener", (_: "online", listener: () => void) => listeners.delete(listener));
+  return {
+    comesOnline() {
+      for (const listener of listeners) listener();
+    },
+    listeners: () => listeners.size,
+  };
 }
 
 test("a try that was overtaken by another says nothing any more, whatever becomes of it", async () => {
@@ -223,12 +228,15 @@ test.each(["unauthenticated", "forbidden"] as const)(
   "a ticket refused as %s ends the tries",
   async (code) => {
     let tries = 0;
+    const page = stubPage();
     const { states } = setUp({
       address: async () => {
         tries++;
         throw new Problem(code);
       },
     });
+    await settle();
+    expect(page.listeners()).toBe(0);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(states).toEqual(["refused"]);
     expect(tries).toBe(1);

@@ -57,6 +57,7 @@ export function createConnector(uses: ConnectorUses): Connector {
   const enter = (next: RealtimeState) => {
     if (state === next || state === "closed") return;
     state = next;
+    if (isOver()) page.removeEventListener?.("online", onOnline);
     uses.onState(next);
   };
 
@@ -160,7 +161,6 @@ export function createConnector(uses: ConnectorUses): Connector {
     close() {
       enter("closed");
       clearTimeout(timer);
-      page.removeEventListener?.("online", onOnline);
       endPresent();
     },
   };

@@ -112,6 +112,7 @@ const hidden: Readonly<Record<string, Command>> = {
 
 /** Runs one command and returns the status to exit with. What a person can mend is one sentence each. */
 export async function runCli(args: readonly string[]): Promise<number> {
+  refuseDebugger();
   try {
     const { values, chosen, helpAbout } = readArguments(args, { ...commands, ...hidden });
     if (chosen) return await chosen.command.run(chosen.given);
@@ -124,6 +125,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     process.stderr.write(`parley: ${known.message.replaceAll("\n", "\nparley: ")}\n`);
     return 1;
   }
+}
+
+/** At this signal Node would let every program on this machine look into the process, and change it. */
+function refuseDebugger(): void {
+  process.on("SIGUSR1", () => {});
 }
 
 const tooFewFiles = () =>

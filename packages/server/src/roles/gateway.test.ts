@@ -62,7 +62,7 @@ function trickle(socket: ReturnType<typeof dial>["socket"], bytes: string): void
 test("a connection that says nothing is told 408 and closed", async () => {
   const { closed, text } = dial();
   await closed;
-  expect(text()).toMatch(/^HTTP\/1\.1 408 /);
+  expect(text()).toMatch(/^HTTP\/1\.1 408 .*"code":"request_timeout"/s);
 });
 
 test("a head that comes byte by byte is not waited for", async () => {

@@ -113,6 +113,8 @@ export function createGateway(uses: GatewayUses): Gateway {
             requestTimeout: requestMs,
             keepAliveTimeout: idleMs,
             connectionsCheckingInterval: lookEveryMs,
+            // Node would refuse it without a word; we do, see below.
+            requireHostHeader: false,
           },
           inTurn(serve),
         )
@@ -134,6 +136,7 @@ export function createGateway(uses: GatewayUses): Gateway {
       if (!socket.destroyed) uses.upgrades.upgrade(request, socket, head);
     }),
   );
+  app.server.on("connect", refuseTunnel);
   readBodiesAsJson(app);
 
   const renderError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -154,7 +157,7 @@ export function createGateway(uses: GatewayUses): Gateway {
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
     calls.serves(request, reply);
-    done();
+    done(hostFault(request));
   });
   if (uses.allowedOrigins.length > 0) allowOrigins(app, uses.allowedOrigins);
   for (const surface of uses.surfaces) surface(app);
@@ -237,6 +240,12 @@ function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswer
   };
 }
 
+/** RFC 9112: a request of HTTP/1.1 names its host. */
+const hostFault = ({ raw }: FastifyRequest): Problem | undefined =>
+  raw.headers.host === undefined && raw.httpVersion === "1.1"
+    ? new Problem("malformed_request", "A request of HTTP/1.1 needs a Host header.")
+    : undefined;
+
 const routeOf = (request: FastifyRequest): string => request.routeOptions.url ?? "unknown";
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
@@ -267,7 +276,7 @@ function asProblem(error: unknown): Problem {
     case "FST_ERR_BAD_URL":
       return new Problem("not_found", "The address is not well-formed.");
   }
-  if (statusCode === 400) return new Problem("invalid_json", "The request is malformed.", { cause: error });
+  if (statusCode === 400) return new Problem("malformed_request", undefined, { cause: error });
   if (statusCode === 413) return new Problem("payload_too_large");
   return problemOf(error);
 }
@@ -315,12 +324,30 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const problem = new Problem("invalid_json", "What came is not a request that this server can read.");
-  answerRaw(socket, { ...problem.toDocument(newId()), status: statusOf(error.code) });
+  answerRaw(socket, unreadable(error.code).toDocument(newId()));
 }
 
-const statusOf = (code: string | undefined): number =>
-  code === "HPE_HEADER_OVERFLOW" ? 431 : code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+/** The one method that never becomes a request: what follows it belongs to whoever takes the connection over. */
+function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+  socket.on("error", () => {});
+  socket.once("finish", () => socket.destroy());
+  const problem = new Problem("not_found", "There is no CONNECT here: this server is no proxy. See /docs.");
+  answerRaw(socket, problem.toDocument(newId()));
+}
+
+function unreadable(code: string | undefined): Problem {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return new Problem(
+        "head_too_large",
+        `The address and the headers together may have ${http.maxHeaderSize / 1024} KiB.`,
+      );
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new Problem("request_timeout", "The request took too long to arrive.");
+    default:
+      return new Problem("malformed_request", "What came is not a request that this server can read.");
+  }
+}
 
 const CORS_METHODS = "GET, POST, PUT, PATCH, DELETE";
 const CORS_HEADERS =

@@ -190,6 +190,12 @@ describe("CORS", () => {
     }
   });
 
+  test("caches are told of the origin also where the answer depends on more", async () => {
+    const headers = { origin: ORIGIN, "accept-encoding": "gzip" };
+    const page = await call(server, "GET", "/app/", { headers });
+    expect(page.headers).toMatchObject({ "content-encoding": "gzip", vary: "origin, accept-encoding" });
+  });
+
   test("another origin is allowed nothing", async () => {
     for (const origin of [
       "https://evil.example.org",

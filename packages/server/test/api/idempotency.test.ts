@@ -89,10 +89,15 @@ describe("Idempotency-Key", () => {
     expect({ status: other.status, replay: isReplay(other) }).toEqual({ status: 201, replay: false });
   });
 
-  test("has 1 to 255 characters", async () => {
-    expect((await keyed("POST", "/characters", "x".repeat(255), { name: "x" })).status).toBe(201);
+  test("has 1 to 255 printable characters, on sends too", async () => {
+    const { id } = await newConversation(ann.client);
+    for (const key of ["x".repeat(255), "a b"]) {
+      expect((await keyed("POST", "/characters", key, { name: "x" })).status).toBe(201);
+    }
     for (const key of ["", "x".repeat(256), "tab\there", "ä"]) {
       expectProblem(await keyed("POST", "/characters", key, { name: "x" }), 422, "validation_failed");
+      const send = await keyed("POST", `/conversations/${id}/messages`, key, { content: "x" });
+      expectProblem(send, 422, "validation_failed");
     }
   });
 
@@ -134,6 +139,40 @@ describe("Idempotency-Key", () => {
     expect(new Set(made.map(({ body }) => body.id)).size).toBe(1);
     for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 409, "in_flight");
     expect((await ann.client.characters.list({ q: "Zqburst" })).items).toHaveLength(1);
+  });
+});
+
+describe("what was deleted", () => {
+  const importKeyed = () =>
+    call<{ character: Character }>(server, "POST", "/api/v2/characters/import", {
+      token: ann.token,
+      headers: { "idempotency-key": "gone", "content-type": "application/json" },
+      raw: JSON.stringify({ spec: "chara_card_v2", spec_version: "2.0", data: { name: "Zqgone" } }),
+    });
+
+  test("is told by no repeat, and not made again", async () => {
+    const { id: characterId } = await ann.client.characters.create({ name: "Zqgone" });
+    const make = () =>
+      keyed<Conversation>("POST", "/conversations", "gone", {
+        character_ids: [characterId],
+        title: "Zqgone",
+      });
+    const { id: conversationId } = (await make()).body;
+    const rename = () =>
+      keyed("PATCH", `/conversations/${conversationId}`, "gone", { title: "Zqgone again" });
+    const makeCharacter = () => keyed<Character>("POST", "/characters", "gone", { name: "Zqgone" });
+    const made = (await makeCharacter()).body.id;
+    const change = () => keyed("PATCH", `/characters/${made}`, "gone", { description: "Zqgone" });
+    const imported = (await importKeyed()).body.character.id;
+    for (const first of [rename, change]) expect((await first()).status).toBe(200);
+    await ann.client.conversations.remove({ conversation_id: conversationId });
+    for (const repeat of [make, rename]) expectProblem(await repeat(), 404, "not_found");
+    for (const id of [characterId, made, imported]) await ann.client.characters.remove({ character_id: id });
+    // Twice: neither what was stored nor what a repeat comes to tells of it.
+    for (const repeat of [makeCharacter, change, importKeyed, makeCharacter, change, importKeyed]) {
+      expectProblem(await repeat(), 404, "not_found");
+    }
+    expect((await ann.client.characters.list({ q: "Zqgone" })).items).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { METHODS } from "node:http";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -130,6 +131,49 @@ test.each(bodies)(
     const status = Number(/^HTTP\/1\.1 (\d+) /.exec(answer)?.[1]);
     expect(statuses).toContain(status);
     expect(answer).not.toMatch(/\bat .*\.(ts|js):\d+|node:internal/);
+  },
+);
+
+/** What was never HTTP, or not in time: what, the bytes, and the problem that it is. */
+const noise: [what: string, bytes: string, status: number, code: string][] = [
+  ["nonsense", "\0\0\0\0\r\n\r\n", 400, "malformed_request"],
+  ["a line that is cut", "GET\r\n\r\n", 400, "malformed_request"],
+  ["a method that is none", "FOO / HTTP/1.1\r\nhost: x\r\n\r\n", 400, "malformed_request"],
+  ["a header without a name", "GET / HTTP/1.1\r\nhost: x\r\n: y\r\n\r\n", 400, "malformed_request"],
+  ["no host", "GET / HTTP/1.1\r\n\r\n", 400, "malformed_request"],
+  [
+    "a head of 100 KB",
+    `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(100_000)}\r\n\r\n`,
+    431,
+    "head_too_large",
+  ],
+];
+
+test.each(noise)("what is no request (%s) is told so as a problem", async (_, bytes, status, code) => {
+  expect(problemIn(await talk(bytes))).toMatchObject({ status, code });
+});
+
+/** The problem of an answer, in its full form. */
+function problemIn(answer: string): { status: number; code: string } {
+  const [head = "", body = ""] = answer.split("\r\n\r\n");
+  expect(head).toMatch(/^content-type: application\/problem\+json/im);
+  const problem = JSON.parse(body);
+  expect(head).toContain(`HTTP/1.1 ${problem.status} `);
+  expect(problem).toMatchObject({ type: `/docs/problems#${problem.code}`, request_id: expect.any(String) });
+  return problem;
+}
+
+test.each(["/", "/api/v2/characters", "/nowhere"])(
+  "every method at %s is answered by the rules",
+  async (path) => {
+    for (const method of METHODS) {
+      if (["GET", "HEAD", "POST"].includes(method)) continue;
+      const target = method === "CONNECT" ? "example.org:443" : path;
+      const answer = await talk(`${method} ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      // The rules of QUERY want a body with a type, wherever it is sent.
+      const expected = method === "QUERY" ? "malformed_request" : "not_found";
+      expect([method, problemIn(answer).code]).toEqual([method, expected]);
+    }
   },
 );
 

@@ -67,6 +67,21 @@ test("a work that throws leaves nothing and rejects alone; the others of its com
   expect(stored()).toEqual(["a", "b", "c"]);
 });
 
+test("a work that throws costs one commit more, however many share it", async () => {
+  let commits = 0;
+  const writer = createGroupedWriter(db, { beforeCommit: () => void commits++ });
+  const guilty = () => {
+    throw new Error("guilty");
+  };
+  const names = Array.from({ length: 40 }, (_, n) => String(n).padStart(2, "0"));
+  const works: (() => unknown)[] = names.map(insert);
+  works.splice(20, 0, guilty);
+  const settled = await Promise.allSettled(works.map((work) => writer.write(work)));
+  expect(kinds(settled).filter((kind) => kind === "rejected")).toHaveLength(1);
+  expect(stored()).toEqual(names);
+  expect(commits).toBe(2);
+});
+
 test("what is written once per commit is begun anew where the commit is done again", async () => {
   let touched: string[] = [];
   const flushed: string[][] = [];

@@ -11,7 +11,8 @@ export interface GroupedWriter {
   /**
    * Runs `work` and resolves with what it returned once that is synced to disk. A work is synchronous,
    * begins and ends no transaction, and can be run again: where a work of the same commit throws, all
-   * are rolled back and each is run once more in a commit of its own, so only the guilty one rejects.
+   * are rolled back, those before it are run once more and committed without it, and those behind it
+   * follow in another commit, so only the guilty one rejects.
    * Works run in the order of the calls. Rejects with `storage_unavailable` where the disk refuses (the
    * next write tries again) or after `close`, and with `overloaded` where 10,000 works wait.
    */
@@ -25,8 +26,6 @@ interface Waiting {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
-
-type Outcome = { value: unknown } | { error: unknown };
 
 /**
  * A queue before the one connection that writes. Everything that arrives in one turn of the event loop
@@ -86,36 +85,44 @@ export function createGroupedWriter(
     isScheduled = false;
     const group = waiting.length > GROUP_MAX ? waiting.splice(0, GROUP_MAX) : waiting;
     if (group === waiting) waiting = [];
-    const outcomes = group.length > 1 && !commitEachStep ? together(group) : null;
-    for (const [n, one] of group.entries()) {
-      const outcome = outcomes?.[n] ?? alone(one);
-      if ("error" in outcome) one.reject(outcome.error);
-      else one.resolve(outcome.value);
-    }
+    settleAll(group);
     if (waiting.length > 0) schedule();
     else for (const resolve of whenIdle.splice(0)) resolve();
   }
 
-  /** The outcome of each work, or null where one threw and each must be run alone. */
-  function together(group: readonly Waiting[]): Outcome[] | null {
-    try {
-      const values = commit(() => group.map((one) => one.work()));
-      return values.map((value) => ({ value }));
-    } catch (error) {
-      const refusal = storageProblem(error);
-      if (!refusal) return null;
-      onOutcome?.(refusal);
-      return group.map(() => ({ error: refusal }));
+  function settleAll(group: readonly Waiting[]) {
+    for (let from = 0; from < group.length; ) {
+      from += settle(group.slice(from, commitEachStep ? from + 1 : group.length));
     }
   }
 
-  function alone({ work }: Waiting): Outcome {
+  /**
+   * Commits works together and tells each what came of it. Where one throws, those before it are done
+   * again without it, and those behind it are left. Returns how many of them are settled.
+   */
+  function settle(group: readonly Waiting[]): number {
+    let done = 0;
+    const workAll = () =>
+      group.map(({ work }) => {
+        const value = work();
+        done++;
+        return value;
+      });
     try {
-      return { value: commit(work) };
+      const values = commit(workAll);
+      for (const [n, { resolve }] of group.entries()) resolve(values[n]);
+      return group.length;
     } catch (error) {
       const refusal = storageProblem(error);
       if (refusal) onOutcome?.(refusal);
-      return { error: refusal ?? error };
+      const guilty = refusal ? undefined : group[done];
+      if (!guilty) {
+        for (const { reject } of group) reject(refusal ?? error);
+        return group.length;
+      }
+      settleAll(group.slice(0, done));
+      guilty.reject(error);
+      return done + 1;
     }
   }
 

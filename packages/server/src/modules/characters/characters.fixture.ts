@@ -13,20 +13,22 @@ import { createCharacters } from "./characters.ts";
 /** For tests: reads files without a thread. */
 export const filesInPlace = { readCard: readCardImport, readPicture };
 
+const forgetAnswers = async () => {};
+
 /** For tests: characters on a real store in a folder of their own. */
 export async function openCharacters() {
   const folder = await mkdtemp(join(tmpdir(), "parley-characters-"));
   const clock = manualClock();
   const sql = createSqliteSql({ path: join(folder, "parley.db") });
   const blobs = await createFileBlobs({ folder: join(folder, "blobs"), clock });
-  const characters = createCharacters({ sql, blobs, clock, files: filesInPlace });
+  const characters = createCharacters({ sql, blobs, clock, files: filesInPlace, forgetAnswers });
   return {
     sql,
     blobs,
     clock,
     characters,
     /** The same store with nothing in memory, as after a start. */
-    again: () => createCharacters({ sql, blobs, clock, files: filesInPlace }),
+    again: () => createCharacters({ sql, blobs, clock, files: filesInPlace, forgetAnswers }),
     /** Every character a moment later than the one before, so that "newest first" has an order. */
     async make(owner: SignedInContext, fields: Partial<CardChanges> & { name: string }) {
       clock.jump(1_000);

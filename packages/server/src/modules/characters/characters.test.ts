@@ -204,6 +204,7 @@ test("a read that was under way during a change does not bring the old version b
     blobs: world.blobs,
     clock: world.clock,
     files: filesInPlace,
+    forgetAnswers: async () => {},
   });
   const before = characters.forTurn(id);
   await new Promise(setImmediate);

@@ -71,6 +71,7 @@ export interface Characters extends Api<typeof characters> {
 /**
  * Characters: their cards in versions, who may see and change them, and ours.
  * @param options.files reads what people send without blocking the event loop
+ * @param options.forgetAnswers drops the answers that are kept about a character which was deleted
  * @param options.importLimit counts files by user; without it they are not limited
  */
 export function createCharacters({
@@ -78,12 +79,14 @@ export function createCharacters({
   blobs,
   clock,
   files,
+  forgetAnswers,
   importLimit,
 }: {
   sql: Sql;
   blobs: Blobs;
   clock: Clock;
   files: Pick<CardReader, "readCard" | "readPicture">;
+  forgetAnswers(characterId: string): Promise<void>;
   importLimit?: Limits;
 }): Characters {
   const pictures = createPictures({ sql, blobs, clock });
@@ -132,7 +135,10 @@ export function createCharacters({
     return sql.write(async (tx) => {
       // The call was made before and its answer was lost in a kill: the id is derived from its key.
       const earlier = await repository.newest(tx, made.id);
-      if (earlier?.ownerId === made.ownerId) return earlier;
+      if (earlier?.ownerId === made.ownerId) {
+        if (earlier.deletedAt !== null) throw missing();
+        return earlier;
+      }
       await repository.insert(tx, made, texts);
       return made;
     });
@@ -276,6 +282,7 @@ export function createCharacters({
         await repository.markDeleted(tx, character_id, userId, clock.now());
       });
       forget(character_id);
+      await forgetAnswers(character_id);
     },
 
     forTurn: async (characterId) => (await cached(characterId))?.character ?? null,

@@ -36,6 +36,7 @@ function rig(stopTurn: (turnId: string) => void = () => {}) {
     displayName: async () => "Ann",
     estimateTokens: (text) => text.length,
     onChange: (what) => void told.push(what),
+    forgetAnswers: async () => {},
     async stopTurns(_, turnIds) {
       for (const turnId of turnIds) stopTurn(turnId);
       stopped.push(...turnIds);

@@ -23,6 +23,8 @@ export interface ConversationUses {
   displayName(userId: string): Promise<string>;
   estimateTokens(text: string): number;
   stopTurns(conversationId: string, turnIds: readonly string[]): Promise<void>;
+  /** Drops the answers that are kept about a conversation which was deleted. */
+  forgetAnswers(conversationId: string): Promise<void>;
   /** Told after it was stored; of a deleted one what is left: no text. */
   onChange(what: "created" | "updated" | "deleted", conversation: Conversation, userId: string): void;
 }
@@ -144,6 +146,7 @@ export function createConversations(uses: ConversationUses): Conversations {
 
     async remove({ conversation_id }, context) {
       if (!(await remove(conversation_id, context.principal.userId))) throw missing();
+      await uses.forgetAnswers(conversation_id);
     },
 
     async eraseOwnedBy(userId) {

@@ -8,7 +8,9 @@ import type { IdempotencyTable, Tables } from "../../ports/sql/tables.ts";
 import { canonicalJson, createFingerprint } from "./fingerprint.ts";
 
 const KEPT_MS = 7 * 24 * 3_600_000;
-const PURGE_ROWS_MAX = 1_000;
+/** In one write, which others wait for. */
+const PURGED_AT_ONCE_MAX = 1_000;
+const PURGED_MAX = 20_000;
 
 export interface Answer {
   readonly status: number;
@@ -20,10 +22,12 @@ export interface IdempotentCall {
   readonly principal: string;
   /** Method and template of the path. */
   readonly route: string;
-  /** The `Idempotency-Key` as it was sent. */
+  /** The `Idempotency-Key` as it was sent, once its form was checked. */
   readonly key: string;
   /** All that was asked: path parameters, query and body. */
   readonly body: unknown;
+  /** The id of what the call changes; without it, what it makes: the first of its derived ids. */
+  readonly about?: string | undefined;
   /** The answer holds a secret: it is not stored, and a repeat is refused. */
   readonly hasSecret?: boolean;
 }
@@ -32,19 +36,25 @@ export interface Idempotency {
   /**
    * Does `work` once for its key (R11) and keeps an answer of 2xx for 7 days; a repeat gets it again
    * with `isReplay`. Throws `in_flight` while the first is running, `idempotency_key_reused` for another
-   * body, `secret_not_replayed`, `validation_failed` for a malformed key, and whatever `work` throws.
+   * body, `secret_not_replayed`, and whatever `work` throws.
    */
   run(call: IdempotentCall, work: () => Promise<Answer>): Promise<Answer & { readonly isReplay: boolean }>;
   /** Whose keys these are: the user's, or without a credential those of the e-mail or token in the body. */
   principalOf(principal: Principal | null, body: unknown): string;
   /** Drops every answer kept for a user, for erasure. */
   forget(userId: string): Promise<void>;
-  /** Drops up to 1,000 outdated rows; returns how many. */
+  /**
+   * Drops every answer about one thing, those of calls that still run too, once that was deleted. A repeat
+   * works again, and finds by its id that it is gone.
+   */
+  forgetAbout(id: string): Promise<void>;
+  /** Drops up to 20,000 outdated rows, by and by; returns how many. */
   purge(): Promise<number>;
 }
 
 /** The claim of one call: where its row is. */
 type Claim = Pick<IdempotencyTable, "principal" | "route" | "key_hash">;
+type NewClaim = Claim & Pick<IdempotencyTable, "about" | "body_hash">;
 
 /**
  * @param options.incarnation names this run of the process; kept with each claim, for several processes to
@@ -63,7 +73,6 @@ export function createIdempotency(options: {
   const running = new Set<string>();
 
   async function run(call: IdempotentCall, work: () => Promise<Answer>) {
-    checkIdempotencyKey(call.key);
     const claim: Claim = {
       principal: call.principal,
       route: call.route,
@@ -74,7 +83,8 @@ export function createIdempotency(options: {
     const isMine = !running.has(name);
     running.add(name);
     try {
-      const known = await sql.write((tx) => takeClaim(tx, claim, bodyHash, isMine));
+      const about = call.about ?? derivedIds(call.principal, call.route, call.key)();
+      const known = await sql.write((tx) => takeClaim(tx, { ...claim, about, body_hash: bodyHash }, isMine));
       if (known) return replay(known, call);
       return { ...(await runOnce(claim, call, work)), isReplay: false };
     } finally {
@@ -83,12 +93,12 @@ export function createIdempotency(options: {
   }
 
   /** Claims the key, or returns the stored answer; throws where the call may not go on. */
-  async function takeClaim(tx: Kysely<Tables>, claim: Claim, bodyHash: string, isMine: boolean) {
+  async function takeClaim(tx: Kysely<Tables>, claim: NewClaim, isMine: boolean) {
     const now = clock.now();
-    const fresh = { ...claim, body_hash: bodyHash, incarnation, status: null, answer: null, created_at: now };
+    const fresh = { ...claim, incarnation, status: null, answer: null, created_at: now };
     const row = await rowOf(tx, claim).selectAll().executeTakeFirst();
     if (row !== undefined && row.created_at > now - KEPT_MS) {
-      if (row.body_hash !== bodyHash) throw new Problem("idempotency_key_reused");
+      if (row.body_hash !== claim.body_hash) throw new Problem("idempotency_key_reused");
       if (row.status !== null) return row;
     }
     if (!isMine)
@@ -111,7 +121,10 @@ export function createIdempotency(options: {
     }
   }
 
-  /** Stores the answer. The work is done: if this cannot be written, a repeat does it again by the same ids. */
+  /**
+   * Stores the answer. The work is done: if this cannot be written, or the claim was dropped since, a repeat
+   * does it again by the same ids.
+   */
   async function keep(claim: Claim, { status, body }: Answer, hasSecret: boolean) {
     const answer = hasSecret || body === undefined ? null : JSON.stringify(body);
     await sql
@@ -120,13 +133,19 @@ export function createIdempotency(options: {
   }
 
   async function purge() {
-    const { rows } = await sql.write((tx) =>
-      rawSql`delete from idempotency where (principal, route, key_hash) in (
-        select principal, route, key_hash from idempotency
-        where created_at <= ${clock.now() - KEPT_MS} order by created_at limit ${PURGE_ROWS_MAX}
-      ) returning key_hash`.execute(tx),
-    );
-    return rows.length;
+    let dropped = 0;
+    let isMore = true;
+    while (isMore && dropped < PURGED_MAX) {
+      const { rows } = await sql.write((tx) =>
+        rawSql`delete from idempotency where (principal, route, key_hash) in (
+          select principal, route, key_hash from idempotency
+          where created_at <= ${clock.now() - KEPT_MS} order by created_at limit ${PURGED_AT_ONCE_MAX}
+        ) returning key_hash`.execute(tx),
+      );
+      dropped += rows.length;
+      isMore = rows.length === PURGED_AT_ONCE_MAX;
+    }
+    return dropped;
   }
 
   return {
@@ -137,6 +156,9 @@ export function createIdempotency(options: {
       await sql.write((tx) =>
         tx.deleteFrom("idempotency").where("principal", "=", userPrincipal(userId)).execute(),
       );
+    },
+    async forgetAbout(id) {
+      await sql.write((tx) => tx.deleteFrom("idempotency").where("about", "=", id).execute());
     },
     purge,
   };
@@ -171,12 +193,6 @@ function credentialIn(body: unknown): string {
   if (typeof email === "string") return `email:${email.normalize("NFC").toLowerCase()}`;
   if (typeof code === "string") return `code:${code}`;
   return typeof refresh_token === "string" ? `token:${refresh_token}` : "";
-}
-
-/** Throws `validation_failed` unless the key is 1 to 255 printable ASCII characters. */
-export function checkIdempotencyKey(key: string): void {
-  if (/^[\x20-\x7e]{1,255}$/.test(key)) return;
-  throw Problem.invalid("Idempotency-Key", "must be 1 to 255 printable ASCII characters");
 }
 
 /**

@@ -25,6 +25,7 @@ function rig() {
   const handedOn: string[] = [];
   const told: string[] = [];
   let taken = 0;
+  let asked = 0;
   const state = { policies: [], headers: {} } as never;
   const messages = createMessages({
     store,
@@ -35,6 +36,7 @@ function rig() {
     limit: {
       async take() {
         taken++;
+        asked++;
         return { ok: true, state, refund: async () => void taken-- };
       },
       look: async () => state,
@@ -45,7 +47,7 @@ function rig() {
     placesMax: 10_000,
     openTurnsMax: 33,
   });
-  return { store, messages, handedOn, told, taken: () => taken };
+  return { store, messages, handedOn, told, taken: () => taken, asked: () => asked };
 }
 
 function context(idempotencyKey?: string): SignedInContext & { isReplayed: boolean } {
@@ -108,6 +110,18 @@ test("two sends with one client id at once are one message, one turn and one cou
   expect(two).toEqual(one);
   expect(new Set(handedOn)).toEqual(new Set([one.turn?.id]));
   expect(taken()).toBe(1);
+});
+
+test("two regenerations under one key at once are one turn, and the limit is asked once", async () => {
+  const { store, messages, asked } = rig();
+  const conversation_id = await makeConversation(store);
+  const sent = await messages.send({ conversation_id, content: "Hi." }, context());
+  await answer(store, sent.turn?.id as string);
+  const before = asked();
+  const regenerate = () => messages.regenerate({ message_id: sent.reply?.id as string }, context("key"));
+  const [one, two] = await Promise.all([regenerate(), regenerate()]);
+  expect(two).toEqual(one);
+  expect(asked() - before).toBe(1);
 });
 
 test("a new send goes to the character of its conversation", async () => {

@@ -123,7 +123,7 @@ export function createMessages(uses: MessageUses): Messages {
 
   const oneAtATime = createKeyedQueue();
 
-  /** Sends with one client id or key run one after another: the later ones are repeats of the first. */
+  /** Calls with one client id or key run one after another: the later ones are repeats of the first. */
   async function send(input: Send, context: SignedInContext) {
     const target = await requireTarget(input.conversation_id, context);
     const requestKey = requestKeyOf(context, `send:${target.conversationId}`);
@@ -197,10 +197,20 @@ export function createMessages(uses: MessageUses): Messages {
   }
 
   async function regenerate(messageId: string, context: SignedInContext) {
-    const { userId } = context.principal;
     const message = await requireMessage(messageId, context);
     const target = await requireTarget(message.conversation_id, context);
     const requestKey = requestKeyOf(context, `regenerate:${messageId}`);
+    const work = () => regenerateOnce(messageId, target, requestKey, context);
+    return requestKey === null ? work() : oneAtATime(`${target.conversationId} ${requestKey}`, work);
+  }
+
+  async function regenerateOnce(
+    messageId: string,
+    target: SendTarget,
+    requestKey: string | null,
+    context: SignedInContext,
+  ) {
+    const { userId } = context.principal;
     const known = requestKey
       ? await store.findAccepted(target.conversationId, { clientMessageId: null, requestKey })
       : null;

@@ -3,12 +3,13 @@ import { newId } from "../../kit/ids.ts";
 import {
   CHARACTER,
   makeConversation,
+  NOON,
   range,
   send,
   sent,
   USER,
 } from "../../ports/message-store/conformance/wishes.ts";
-import { allOf, callOf, endOf, principal, rig, soon, story } from "./engine.fixture.ts";
+import { allOf, callOf, endOf, principal, read, rig, soon, story } from "./engine.fixture.ts";
 
 const caller = {
   principal,
@@ -288,4 +289,19 @@ test("a drain lets a reply end that can, and cuts the one that cannot without an
   expect(second.signal.aborted).toBe(true);
   expect(await engine.store.turn(slow.turn.id, USER)).toMatchObject({ status: "running" });
   expect(await engine.store.turn(waiting.turn.id, USER)).toMatchObject({ status: "queued" });
+});
+
+test("a reply that is whole just after its conversation was deleted is told to nobody", async () => {
+  const engine = rig();
+  const { turns, store } = engine;
+  const { conversationId, turn } = await engine.ask();
+  const call = await callOf(engine, 1);
+  call.say("Half ");
+  const reader = await turns.follow(turn.id, null, principal);
+  expect(story(read(reader))).toEqual(["turn.started", "reply.start", "Half "]);
+  await store.deleteConversation(conversationId, USER, NOON);
+  call.say("a secret.");
+  call.end();
+  const events = await allOf(reader);
+  expect(story(events).slice(-2)).toEqual(["reply.reset", "turn.stopped"]);
 });

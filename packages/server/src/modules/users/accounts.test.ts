@@ -203,6 +203,28 @@ test("an erasure that is cut short is finished by the sweep, and then left alone
   expect(erased).toEqual([user.id]);
 });
 
+test("erasures that fail every time hold up no others", async () => {
+  const broken = new Set<string>();
+  const erased: string[] = [];
+  const erase = async (userId: string) => {
+    if (broken.has(userId)) throw new Error("never");
+    erased.push(userId);
+  };
+  const fixture = await setUp({ owned: { erase } });
+  const people = [];
+  for (let n = 0; n < 22; n++) people.push(await register(fixture));
+  const ids = people.map(({ user }) => user.id).sort();
+  for (const id of ids.slice(0, 20)) broken.add(id);
+  for (const { me } of people) await fixture.all.users.remove({}, me);
+  erased.length = 0;
+  await fixture.clock.advance(60_000);
+  for (let n = 0; n < 3; n++) await fixture.all.sweep().catch(() => {});
+  expect(erased.sort()).toEqual(ids.slice(20));
+  broken.clear();
+  for (let n = 0; n < 2; n++) await fixture.all.sweep();
+  expect(erased.sort()).toEqual(ids);
+});
+
 test("the owner's account cannot be removed", async () => {
   const fixture = await setUp({ settings: { environmentApiKey: API_KEY } });
   const me = as(await fixture.all.authenticate(bearer(API_KEY)));

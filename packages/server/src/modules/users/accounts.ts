@@ -52,6 +52,8 @@ export function createAccounts(
 ): Accounts {
   const { sql, clock, passwords, revocations, settings, signIns } = parts;
   const { sessions, keys, owned } = uses;
+  /** Where the next sweep goes on: erasures that fail again and again hold up no others. */
+  let sweptUpTo = "";
 
   const newUser = (id: string, email: string, role: "owner" | "user"): UserRow => ({
     id,
@@ -199,7 +201,8 @@ export function createAccounts(
     async sweep() {
       const now = clock.now();
       await sql.write((tx) => purgeOutdated(tx, now, PURGED_ROWS_MAX));
-      const unerased = await findUnerased(sql.read, now - LATE_CALLS_MS, ERASURES_MAX);
+      const unerased = await findUnerased(sql.read, now - LATE_CALLS_MS, sweptUpTo, ERASURES_MAX);
+      sweptUpTo = unerased.length < ERASURES_MAX ? "" : (unerased.at(-1)?.id ?? "");
       const finished = unerased.map(async ({ id }) => {
         await owned.erase(id);
         await sql.write((tx) => markErased(tx, id, now));

@@ -64,13 +64,15 @@ export async function eraseUser(db: Db, id: string, now: number): Promise<void> 
   }
 }
 
-/** Accounts deleted before `before` whose belongings may not all be gone. */
-export const findUnerased = (db: Db, before: number, max: number): Promise<{ id: string }[]> =>
+/** Accounts deleted before `before` whose belongings may not all be gone, by id, behind the id `after`. */
+export const findUnerased = (db: Db, before: number, after: string, max: number): Promise<{ id: string }[]> =>
   db
     .selectFrom("users")
     .select("id")
     .where("deleted_at", "<=", before)
     .where("erased_at", "is", null)
+    .where("id", ">", after)
+    .orderBy("id")
     .limit(max)
     .execute();
 

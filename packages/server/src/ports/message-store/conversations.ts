@@ -97,7 +97,9 @@ export function createConversations(file: StoreFile, tree: Tree, activity: Activ
   /** The conversation's own row comes last: until it is there, nothing of it is. */
   function create(input: NewConversation): { conversation: Conversation; isNew: boolean } {
     const known = byId(input.id);
-    if (known && known.user_id !== input.userId) throw new Problem("not_found");
+    if (known && (known.user_id !== input.userId || known.status === "deleted")) {
+      throw new Problem("not_found", "There is no such conversation.");
+    }
     if (known) return { conversation: view(known), isNew: false };
     const { id, userId, characterId, greeting, at } = input;
     recent.forget(id);

@@ -28,7 +28,10 @@ import type {
 export interface MessageStore {
   readonly name: string;
 
-  /** Idempotent by `id`: a repeat gives what is there. The greeting, if any, is seq 1. */
+  /**
+   * Idempotent by `id`: a repeat gives what is there, and rejects with `not_found` where that was deleted.
+   * The greeting, if any, is seq 1.
+   */
   createConversation(conversation: NewConversation): Promise<{ conversation: Conversation; isNew: boolean }>;
   conversation(id: string, userId: string): Promise<Conversation | null>;
   /** By last activity, newest first, deleted ones left out. `limit` 1 to 200. */
@@ -119,7 +122,8 @@ export interface MessageStore {
   renew(held: readonly { turnId: string; epoch: number }[], leaseUntil: number): Promise<string[]>;
   /**
    * Ends a turn: reply and outcome in one step, guarded by the epoch. The first stored outcome wins:
-   * `already` returns it, for the caller to adopt. `fenced`: someone else runs it now.
+   * `already` returns it, for the caller to adopt. `fenced`: someone else runs it now. In a conversation
+   * that was deleted it is stored and returned as stopped, without its text.
    */
   complete(turnId: string, epoch: number, outcome: Outcome): Promise<CompleteResult>;
   /** Stores the wish; null where there is no such turn. The turn as it stands is returned. */

@@ -167,7 +167,7 @@ export function createTurns({ db, write, step, recent }: StoreFile, tree: Tree):
     });
   }
 
-  function complete(turnId: string, epoch: number, outcome: Outcome): CompleteResult {
+  function complete(turnId: string, epoch: number, made: Outcome): CompleteResult {
     const found = find(turnId);
     if (!found) return { kind: "fenced" };
     const row = found.reply;
@@ -175,6 +175,7 @@ export function createTurns({ db, write, step, recent }: StoreFile, tree: Tree):
       return { kind: "already", turn: toTurn(row), reply: view(row), epoch: row.claim_epoch };
     }
     if (row.claim_epoch !== epoch || row.owner === null) return { kind: "fenced" };
+    const outcome = found.conversation.status === "deleted" ? buried(made) : made;
     for (const attempt of outcome.attempts) {
       insertAttempt(
         turnId,
@@ -196,8 +197,7 @@ export function createTurns({ db, write, step, recent }: StoreFile, tree: Tree):
     endRow(
       outcome.replyStatus,
       outcome.status,
-      // The text of a deleted conversation may be gone already and must not come back.
-      found.conversation.status === "deleted" ? "" : outcome.content,
+      outcome.content,
       outcome.contentHash,
       outcome.tokenCount,
       outcome.finishReason,
@@ -264,6 +264,16 @@ export function createTurns({ db, write, step, recent }: StoreFile, tree: Tree):
     },
   };
 }
+
+/** What a turn comes to whose conversation was deleted meanwhile: its text is neither kept nor told of. */
+const buried = (outcome: Outcome): Outcome => ({
+  ...outcome,
+  status: "stopped",
+  replyStatus: "failed",
+  content: "",
+  finishReason: "stopped",
+  problem: null,
+});
 
 /** Whether another has it: a claim holds until its lease is over or, in a sole process, its owner is gone. */
 function isHeld(

@@ -126,4 +126,10 @@ export const migrations: readonly (readonly string[])[] = [
     "create index characters_avatar on characters (avatar) where avatar is not null",
     "create index characters_avatar_thumb on characters (avatar_thumb) where avatar_thumb is not null",
   ],
+  // What older answers are about is not known, so they are not kept: a repeat works again by the same ids.
+  [
+    "delete from idempotency",
+    "alter table idempotency add column about text not null default ''",
+    "create index idempotency_about on idempotency (about)",
+  ],
 ];

@@ -120,6 +120,8 @@ export interface IdempotencyTable {
   route: string;
   key_hash: string;
   body_hash: string;
+  /** The id of what the call makes or changes: with that the answer goes. */
+  about: string;
   /** Which run of the process claimed it. */
   incarnation: string;
   /** Null while running. */

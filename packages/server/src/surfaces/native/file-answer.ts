@@ -1,5 +1,6 @@
 import type { FileAnswer } from "@parley-chat/sdk/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { addVary } from "../vary.ts";
 
 /**
  * Sends a file so that nothing in it can run, whoever opens it: no sniffing, no scripts, no frames of
@@ -12,8 +13,8 @@ export async function sendFile(
   file: FileAnswer,
 ): Promise<FastifyReply> {
   const tag = file.tag === undefined ? undefined : `"${file.tag}"`;
+  addVary(reply, "authorization, x-api-key");
   reply
-    .header("vary", [reply.getHeader("vary"), "authorization, x-api-key"].filter(Boolean).join(", "))
     .header("cache-control", file.freshS ? `private, max-age=${file.freshS}` : "private, no-cache")
     .header("x-content-type-options", "nosniff")
     .header("content-security-policy", "default-src 'none'; sandbox")

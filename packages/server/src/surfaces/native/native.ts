@@ -117,7 +117,14 @@ function serve(app: FastifyInstance, uses: ServeUses, route: Route, name: string
       } else {
         const hasSecret = route.hasSecret ?? false;
         const done = await uses.idempotency.run(
-          { principal, route: template, key, body: route.fileTypes ? named(input) : input, hasSecret },
+          {
+            principal,
+            route: template,
+            key,
+            body: route.fileTypes ? named(input) : input,
+            about: Object.values(request.params as Record<string, string>)[0],
+            hasSecret,
+          },
           async (): Promise<Answer> => {
             const made = await work();
             return { status: statusOf(made), body: made };

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { addVary } from "../vary.ts";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -85,7 +86,7 @@ export function serveWeb(app: FastifyInstance, uses: WebUses): void {
 
 function send(request: FastifyRequest, reply: FastifyReply, file: PageFile, isForEver: boolean) {
   const isZipped = file.zipped && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
-  if (file.zipped) reply.header("vary", "accept-encoding");
+  if (file.zipped) addVary(reply, "accept-encoding");
   if (isZipped) reply.header("content-encoding", "gzip");
   return reply
     .header("content-type", file.type)

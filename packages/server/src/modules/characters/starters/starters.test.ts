@@ -63,6 +63,7 @@ test("a start with nothing new writes nothing", async () => {
     blobs: world.blobs,
     clock: world.clock,
     files: filesInPlace,
+    forgetAnswers: async () => {},
   }).seedStarters();
   expect(writes).toBe(0);
 });

@@ -40,7 +40,8 @@ export function readChunk(data: string): Chunk | null {
     isRefusal: false,
     isToolCall: false,
     usage: event.usage === undefined || event.usage === null ? null : readUsage(event.usage),
-    error: event.error ?? (event.object === "error" ? event : null),
+    // Some servers send it with every event, as false or empty where there is none.
+    error: event.error || (event.object === "error" ? event : null),
   };
   for (const choice of choices as unknown[]) {
     if (isFields(choice) && (choice.index ?? 0) === 0) addChoice(chunk, choice, data.length);

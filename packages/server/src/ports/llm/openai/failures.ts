@@ -156,7 +156,8 @@ export function errorIn(body: string): unknown {
   try {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed !== "object" || parsed === null) return null;
-    return (parsed as Record<string, unknown>).error ?? (parsed as Record<string, unknown>).message ?? null;
+    const { error, message } = parsed as Record<string, unknown>;
+    return error || message || null;
   } catch {
     return null;
   }

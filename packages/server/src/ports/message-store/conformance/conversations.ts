@@ -84,6 +84,15 @@ export function conversationTests(place: Place) {
     await expect(store.createConversation({ ...input, userId: STRANGER })).rejects.toThrow();
   });
 
+  test("creating again what was deleted makes nothing and shows nothing", async () => {
+    const { store } = place;
+    const input = newConversation({ greeting: greeting() });
+    await store.createConversation(input);
+    await store.deleteConversation(input.id, input.userId, NOON);
+    await expect(store.createConversation(input)).rejects.toMatchObject({ code: "not_found" });
+    expect(await store.conversation(input.id, input.userId)).toBeNull();
+  });
+
   test("what is another's, or in a deleted conversation, reads as missing", async () => {
     const { store } = place;
     const id = await makeConversation(store);
@@ -134,9 +143,8 @@ export function conversationTests(place: Place) {
       while ((await store.repair()).hasMore);
     };
     await empty();
-    const stop = outcome("Half a secret", { status: "stopped", replyStatus: "incomplete" });
-    const ended = await store.complete(turn.id, reclaimed?.epoch as number, stop);
-    expect(ended).toMatchObject({ kind: "stored", turn: { status: "stopped" } });
+    const ended = await store.complete(turn.id, reclaimed?.epoch as number, outcome("A whole secret"));
+    expect(ended).toMatchObject({ kind: "stored", turn: { status: "stopped" }, reply: { content: "" } });
     expect(await openTurns(store)).toEqual([]);
     await empty();
     const state = await store.turnState(turn.id, null);

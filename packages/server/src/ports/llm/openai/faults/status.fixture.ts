@@ -26,6 +26,7 @@ const limited = (name: string, header: string | undefined, retryAfterS: number |
 
 export const statusFaults: Fault[] = [
   limited("Retry-After in seconds", "7", 7),
+  limited("Retry-After in parts of seconds", "1.5", 2),
   limited("Retry-After as a date", at(30), 30),
   limited("Retry-After in the past", at(-30), 0),
   limited("Retry-After of 10^9", "1000000000", 300),
@@ -74,6 +75,11 @@ export const statusFaults: Fault[] = [
   refused(
     "200 with JSON of another kind",
     answer("application/json", JSON.stringify({ choices: [{ message: { content: "Hello" } }] })),
+    false,
+  ),
+  refused(
+    "200 with JSON that says there is no error",
+    answer("application/json", JSON.stringify({ error: false, choices: [] })),
     false,
   ),
   refused("200 with an empty body", answer("text/event-stream", ""), false),

@@ -49,6 +49,13 @@ const inPieces = (bytes: Buffer, size: number) => async (response: ServerRespons
   response.end();
 };
 
+/** A whole reply whose events all carry more than they must. */
+const everyEventWith = (more: object) =>
+  WHOLE.replaceAll(
+    /^data: (\{.*\})$/gm,
+    (_, json: string) => `data: ${JSON.stringify({ ...JSON.parse(json), ...more })}`,
+  );
+
 const error = { error: { message: `${KEY_CANARY} said ${TEXT_CANARY}`, type: "server_error" } };
 const bytes = Buffer.from(WHOLE);
 const pair = bytes.indexOf(Buffer.from("😀")) + 2;
@@ -85,6 +92,9 @@ export const streamFaults: Fault[] = [
     "Hello, ",
   ),
   broken("an error as text", HALF + event({ error: "overloaded" }) + DONE, "provider_error", "Hello, "),
+  ...[null, false, "", 0].map((none) =>
+    whole(`an error of ${JSON.stringify(none)} in every event`, everyEventWith({ error: none })),
+  ),
   broken("a rate limit in the middle", event({ error: { code: 429 } }), "provider_error", "", {
     retryable: true,
     detail: expect.stringContaining("rate limit"),
