@@ -151,8 +151,8 @@ function holdsFrames(
 /** The sum of SQLite's log over an even number of words, on top of what came before. */
 function sumOf(bytes: Buffer, [before0, before1]: Sum): Sum {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  let sum0 = before0;
-  let sum1 = before1;
+  let sum0 = before0 | 0;
+  let sum1 = before1 | 0;
   for (let n = 0; n < words.length; n += 2) {
     sum0 = (sum0 + (words[n] as number) + sum1) | 0;
     sum1 = (sum1 + (words[n + 1] as number) + sum0) | 0;
@@ -163,18 +163,18 @@ function sumOf(bytes: Buffer, [before0, before1]: Sum): Sum {
 const isStored = ([sum0, sum1]: Sum, bytes: Buffer, at: number): boolean =>
   bytes.readUInt32BE(at) === sum0 && bytes.readUInt32BE(at + 4) === sum1;
 
-/** What `read` gives, or null where there is no such file. */
+/** What `read` gives, or null where no file has that name. */
 function reading<T>(path: string, read: (file: number) => T): T | null {
-  let file: number;
   try {
-    file = openSync(path, "r");
+    const file = openSync(path, "r");
+    try {
+      return read(file);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "EISDIR") return null;
     throw error;
-  }
-  try {
-    return read(file);
-  } finally {
-    closeSync(file);
   }
 }
