@@ -7,7 +7,7 @@ const STAGING = "restoring";
 const READY = "restored-";
 const KEPT = "replaced-";
 /** What lies beside a file of SQLite belongs to the one that was there before. */
-const SIDECARS = ["-wal", "-shm", "-journal", "-mark"];
+const SIDECARS = ["-mark", "-wal", "-shm", "-journal"];
 
 /*
  * How a backup takes the place of what a data folder holds, in one step that a kill cannot halve. The
