@@ -6,8 +6,8 @@ import { failpoint } from "./failpoint.ts";
 const STAGING = "restoring";
 const READY = "restored-";
 const KEPT = "replaced-";
-/** What SQLite keeps beside a file: it belongs to the one that was there before. */
-const SIDECARS = ["-wal", "-shm", "-journal"];
+/** What lies beside a file of SQLite belongs to the one that was there before. */
+const SIDECARS = ["-mark", "-wal", "-shm", "-journal"];
 
 /*
  * How a backup takes the place of what a data folder holds, in one step that a kill cannot halve. The

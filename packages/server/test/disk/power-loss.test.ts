@@ -10,6 +10,7 @@ import { hasStrace, requireStrace } from "../rig/strace.ts";
 import { departures, isSync, unsyncedAcks } from "./acks.ts";
 import type { Call } from "./calls.ts";
 import { cutPower, diskAt, keptBefore, type Moment } from "./cuts.ts";
+import { createIndexes } from "./indexes.ts";
 import { filesOf } from "./inspect.ts";
 import { createDisk } from "./power.ts";
 import { type Kept, type Recorded, recordLoad, SMALL_LOG } from "./scene.ts";
@@ -62,9 +63,11 @@ traced(
     const folders: [string, Kept][] = [];
     const left = departures(calls);
     const again = createDisk(root);
+    const indexes = createIndexes(recorded);
     for (const { at, isBare } of diskAt(again, calls, spread)) {
       const folder = newDataDir();
       again.cut(folder, { random, isBare });
+      indexes.lay(again, folder, random);
       folders.push([folder, keptBefore(kept, left, at)]);
     }
     for (let n = 0; n < folders.length; n += BOOTS_AT_ONCE) {
@@ -105,6 +108,27 @@ traced(
     expect(cutPower(noFolding, moments, random).length).toBeGreaterThan(0);
   },
 );
+
+traced("an index that was ahead of the syncs of its log would be found out", async ({ rig }) => {
+  const random = seeded(newSeed("an index ahead of its log"));
+  const { calls, root, dataDir, env } = await recordLoad(rig, { pragmas: SMALL_LOG, rounds: 1 });
+  const ofLog = calls.filter(({ path }) => path.endsWith("messages.db-wal"));
+  // A sync behind frames; one that only begins the log anew commits nothing.
+  const commits = ofLog.filter((call, n) => isSync(call) && (ofLog[n - 1]?.offset ?? 0) > 0);
+  const at = commits.at(Math.floor(commits.length / 2))?.from as number;
+  for (const isAhead of [false, true]) {
+    const disk = createDisk(root);
+    const folder = newDataDir();
+    for (const { isBare } of diskAt(disk, calls, [{ at, isBare: true }])) {
+      disk.cut(folder, { random, isBare });
+      createIndexes({ root, dataDir, isAhead }).lay(disk, folder, random);
+    }
+    const there = { ...env, PARLEY_DATA_DIR: join(folder, relative(root, dataDir)) };
+    const starting = rig.start({ dataDir: folder, env: there });
+    if (isAhead) await expect(starting).rejects.toThrow(/messages.db-wal is damaged or gone/);
+    else await (await starting).kill();
+  }
+});
 
 traced("a server whose commits are not synced, as SQLite's NORMAL has it, is found out", async ({ rig }) => {
   const pragmas = { "synchronous = FULL": "synchronous = NORMAL" };

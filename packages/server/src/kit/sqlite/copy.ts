@@ -1,5 +1,5 @@
 import { backup } from "node:sqlite";
-import { openSqlite } from "./open.ts";
+import { openToRead } from "./open.ts";
 
 /** 4 MiB at a time: often enough to show progress, seldom enough that a step costs nothing. */
 const PAGES_PER_STEP = 1_024;
@@ -17,7 +17,7 @@ export async function copySqlite(options: {
   /** Parts of the whole, from 0 to 1. */
   onProgress(part: number): void;
 }): Promise<void> {
-  const source = openSqlite({ path: options.from, migrations: [], isReadOnly: true });
+  const source = openToRead(options.from);
   try {
     source.exec("BEGIN");
     source.prepare("SELECT count(*) FROM sqlite_schema").get();

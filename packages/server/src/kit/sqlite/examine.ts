@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { sqliteCode } from "./errors.ts";
-import { openSqlite } from "./open.ts";
+import { openToRead } from "./open.ts";
 
 /** Something that never may be in a file: a query that counts it. */
 export interface Invariant {
@@ -42,7 +42,7 @@ export function examineSqlite(options: {
   const { path, isAtRest, schemaKnown } = options;
   let schemaVersion = 0;
   try {
-    const db = isAtRest ? openAtRest(path) : openSqlite({ path, migrations: [], isReadOnly: true });
+    const db = isAtRest ? openAtRest(path) : openToRead(path);
     try {
       const one = (sql: string) => db.prepare(sql).get() as Record<string, number | string>;
       schemaVersion = Number(one("PRAGMA user_version").user_version);

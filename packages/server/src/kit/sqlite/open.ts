@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { failpoint } from "../failpoint.ts";
 import { StartError } from "../start-error.ts";
 import { sqliteCode } from "./errors.ts";
+import { refuseCutLog } from "./wal.ts";
 
 export { isUniqueViolation, storageProblem } from "./errors.ts";
 
@@ -60,6 +61,16 @@ export function openSqlite(options: {
   }
 }
 
+/** Opens a SQLite file to read it, in a process that has it open nowhere else. Throws as `openSqlite` does. */
+export function openToRead(path: string): DatabaseSync {
+  try {
+    refuseCutLog(path);
+  } catch (error) {
+    throw startError(path, error);
+  }
+  return openSqlite({ path, migrations: [], isReadOnly: true });
+}
+
 function requireVersion(text: string): void {
   const found = text.split(".").map(Number);
   const differsAt = SQLITE_VERSION_MIN.findIndex((wanted, n) => found[n] !== wanted);
@@ -69,9 +80,18 @@ function requireVersion(text: string): void {
   );
 }
 
-/** Makes the file where it is missing, for this user alone. Returns whether the last stop was clean. */
+/**
+ * Makes the file where it is missing, for this user alone, and looks whether it and its log are such as to
+ * be opened. Returns whether the last stop was clean.
+ */
 function prepareFile(path: string): boolean {
   if (path === ":memory:") return true;
+  if (statSync(`${path}-shm`, { throwIfNoEntry: false })?.isDirectory()) {
+    // SQLite opens it, and refuses only what is to be written.
+    throw new StartError(
+      `${path}-shm is a folder; move it away and start again, and if anything is missing then, \`parley restore BACKUP --replace\` brings a backup back.`,
+    );
+  }
   // Never opened where it is there: closing any descriptor of a file drops this process's POSIX locks
   // on it, those of another connection included. The log files take their mode from this one.
   const found = statSync(path, { throwIfNoEntry: false });
@@ -83,6 +103,7 @@ function prepareFile(path: string): boolean {
   }
   // SQLite opens for reading what it may not write, and only the first write would be refused.
   accessSync(path, constants.R_OK | constants.W_OK);
+  refuseCutLog(path);
   const wal = statSync(`${path}-wal`, { throwIfNoEntry: false });
   return wal === undefined || wal.size === 0;
 }

@@ -1,6 +1,7 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "@parley-chat/sdk/contract/problem";
+import { createMark } from "./wal.ts";
 
 /** In each data folder: whoever has this file locked has the folder. */
 export const LOCK_FILE = "lock.db";
@@ -12,33 +13,39 @@ export const LOCK_FILE = "lock.db";
  * microseconds; before a commit it keeps the write back, behind it what was written in vain.
  *
  * The same where the folder's lock was removed: another server can have taken the folder since.
+ *
+ * As it looks at the file behind each commit, it also keeps the file's mark; see `refuseCutLog`.
  */
 export function watchPlace(path: string): { before(): void; behind(): void } {
-  const file = identityOf(path);
-  const log = identityOf(`${path}-wal`);
+  const file = statsOf(path);
+  const log = statsOf(`${path}-wal`);
   const lockPath = join(dirname(path), LOCK_FILE);
-  const lock = identityOf(lockPath);
+  const lock = statsOf(lockPath);
   // In memory, for tests.
   if (file === null || log === null) return { before() {}, behind() {} };
-  const check = (name: string, known: string) => {
-    if (identityOf(name) !== known) throw gone(name);
+  const mark = createMark(path, file.mtimeMs);
+  let logBefore = log;
+  const check = (name: string, known: Stats): Stats => {
+    const found = statsOf(name);
+    if (found?.ino !== known.ino || found.dev !== known.dev) throw gone(name);
+    return found;
   };
   return {
     before() {
-      check(`${path}-wal`, log);
+      logBefore = check(`${path}-wal`, log);
       if (lock !== null) check(lockPath, lock);
     },
     behind() {
-      check(path, file);
-      check(`${path}-wal`, log);
+      const { mtimeMs } = check(path, file);
+      const logNow = check(`${path}-wal`, log);
+      mark(mtimeMs, logNow.mtimeMs !== logBefore.mtimeMs || logNow.size !== logBefore.size);
     },
   };
 }
 
-function identityOf(path: string): string | null {
+function statsOf(path: string): Stats | null {
   try {
-    const { dev, ino } = statSync(path);
-    return `${dev}:${ino}`;
+    return statSync(path);
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@ import type { Problem } from "@parley-chat/sdk/contract/problem";
 import { createGroupedWriter } from "../../kit/sqlite/grouped-writer.ts";
 import { openSqlite } from "../../kit/sqlite/open.ts";
 import { watchPlace } from "../../kit/sqlite/place.ts";
+import { closeSqlite } from "../../kit/sqlite/wal.ts";
 import { createAccepting } from "./accepting.ts";
 import { createActivity } from "./activity.ts";
 import { createConversations } from "./conversations.ts";
@@ -79,7 +80,7 @@ export function createSqliteMessageStore(options: SqliteMessageStoreOptions): Me
         .write(activity.write)
         .catch(() => {})
         .then(writer.close)
-        .then(() => db.close());
+        .then(() => closeSqlite(db, path));
       return closing;
     },
   };

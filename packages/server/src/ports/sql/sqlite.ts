@@ -3,6 +3,7 @@ import { Problem } from "@parley-chat/sdk/contract/problem";
 import type { CompiledQuery, Kysely } from "kysely";
 import { isUniqueViolation, openSqlite, storageProblem } from "../../kit/sqlite/open.ts";
 import { watchPlace } from "../../kit/sqlite/place.ts";
+import { closeSqlite } from "../../kit/sqlite/wal.ts";
 import { createRunner, kyselyOver, type Run } from "./kysely-sqlite.ts";
 import { migrations } from "./migrations.ts";
 import { type Sql, UniqueViolation } from "./sql.ts";
@@ -75,7 +76,7 @@ export function createSqliteSql({ path }: { path: string }): Sql {
     while (isScheduled) await new Promise((resolve) => setImmediate(resolve));
     // The writer last: whoever closes last folds the WAL into the file, and a reader cannot.
     reader.close();
-    writer.close();
+    closeSqlite(writer, path);
   }
 
   return {
