@@ -38,7 +38,7 @@ const environment = (env: Record<string, string> = {}) => ({
 
 /** Runs a command to its end, in a folder of its own. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const options = { cwd: folder, env: environment(env), encoding: "utf8", timeout: 60_000 } as const;
+  const options = { cwd: folder, env: environment(env), encoding: "utf8", timeout: 100_000 } as const;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["-C", "parley-source", main, ...args],
@@ -343,19 +343,17 @@ async function portOf(child: ChildProcess): Promise<number> {
   child.stdout?.on("data", (chunk: Buffer) => {
     stdout += chunk;
   });
-  await expect.poll(() => stdout, { timeout: 60_000 }).toContain("Ctrl-C");
+  await expect.poll(() => stdout).toContain("Ctrl-C");
   return Number(/localhost:(\d+)/.exec(stdout)?.[1]);
 }
 
 const expectGone = (port: number) =>
   expect
-    .poll(
-      () =>
-        fetch(`http://127.0.0.1:${port}/live`).then(
-          () => "there",
-          () => "gone",
-        ),
-      { timeout: 60_000 },
+    .poll(() =>
+      fetch(`http://127.0.0.1:${port}/live`).then(
+        () => "there",
+        () => "gone",
+      ),
     )
     .toBe("gone");
 

@@ -213,7 +213,7 @@ export function everyRoute(): { name: string; route: Route }[] {
 }
 
 /** Polls until something holds, for what no event tells of; fails after `timeoutMs`. */
-export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 40_000): Promise<void> {
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 100_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`did not come to hold within ${timeoutMs} ms`);

@@ -118,7 +118,6 @@ journey(
             return realtime.send({ conversation_id: id, content });
           }),
         ),
-        60_000,
       );
     const sent = await sendSome(12);
     for (let more = 0; proxy.cuts < CUTS_MIN; more++) {

@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@parley-chat/sdk";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const READY_MS_MAX = 60_000;
+/** Only for what hangs. */
+const READY_MS_MAX = 100_000;
 
 export interface ServerOptions {
   /** The data folder of an earlier start, to go on with it. */
@@ -91,7 +92,7 @@ export async function runParley(
   started.add(child);
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.on("data", (chunk: Buffer) => {
+    child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
       output[name] += chunk;
     });
   }
@@ -110,10 +111,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   started.add(child);
   let stdout = "";
   let stderr = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
+  // A read may end within a character.
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
     stdout += chunk;
   });
-  child.stderr?.on("data", (chunk: Buffer) => {
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
   });
   const exited = once(child, "close").then(([code, signal]) => {
