@@ -25,18 +25,18 @@ export interface LastingFault extends Pick<Fault, "name" | "expect"> {
 
 /** Far enough from each other that a busy machine does not mistake one for another. */
 export const SHORT_TIMERS = {
-  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "5000",
-  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "5000",
-  PARLEY_LLM_IDLE_TIMEOUT_MS: "8000",
-  PARLEY_LLM_CALL_TIMEOUT_MS: "12000",
+  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "10000",
+  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "10000",
+  PARLEY_LLM_IDLE_TIMEOUT_MS: "16000",
+  PARLEY_LLM_CALL_TIMEOUT_MS: "24000",
 };
 
 /** As for a model at home whose first word may take for ever. */
 export const PATIENT_TIMERS = {
   PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "0",
-  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "5000",
-  PARLEY_LLM_IDLE_TIMEOUT_MS: "4000",
-  PARLEY_LLM_CALL_TIMEOUT_MS: "9000",
+  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "10000",
+  PARLEY_LLM_IDLE_TIMEOUT_MS: "8000",
+  PARLEY_LLM_CALL_TIMEOUT_MS: "18000",
 };
 
 const whole = stream(WHOLE);
@@ -87,7 +87,7 @@ export const unwaitedFaults: LastingFault[] = [
   },
 ];
 
-/** Far beyond a limit of 5 s: what comes right behind it may count, where the event loop stood still. */
+/** Far beyond a limit of 10 s: what comes right behind it may count, where the event loop stood still. */
 const TOO_LATE_MS = 60_000;
 
 const later = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
@@ -134,7 +134,7 @@ export const slowFaults: LastingFault[] = [
       open(response);
       for (const letter of "Hello, wörld 😀!") {
         response.write(text(letter));
-        await later(400);
+        await later(800);
       }
       response.end(chunk({}, "stop") + DONE);
     },

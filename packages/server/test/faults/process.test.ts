@@ -103,7 +103,8 @@ journey(
     await send(server, id);
     await upstream.call(1);
     // They meet it together, however long this process is held up between them.
-    for (const signal of ["SIGSTOP", "SIGINT", "SIGTERM", "SIGHUP", "SIGCONT"]) process.kill(server.pid, signal);
+    for (const signal of ["SIGSTOP", "SIGINT", "SIGTERM", "SIGHUP", "SIGCONT"])
+      process.kill(server.pid, signal);
     await draining(server);
     const from = performance.now();
     await until("half a second", () => performance.now() - from > 600);
