@@ -8,7 +8,13 @@ import {
   type Page,
 } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
-import { readJson, type Server, type ServerOptions, startServer } from "../../server/test/rig/server.ts";
+import {
+  lastingPort,
+  readJson,
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../../server/test/rig/server.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const FLAGS = [
@@ -72,7 +78,8 @@ export interface Scene {
 /** A server and a browser of a test file; ends both after it. */
 export async function openScene(options: ServerOptions = {}): Promise<Scene> {
   const browser: Browser = await chromium.launch({ executablePath: path as string, args: FLAGS });
-  let server = await startServer(options);
+  const lasting = { ...options, env: { ...options.env, PORT: `${await lastingPort()}` } };
+  let server = await startServer(lasting);
   const complaints: string[] = [];
   afterAll(async () => {
     await browser.close();
@@ -116,12 +123,7 @@ export async function openScene(options: ServerOptions = {}): Promise<Scene> {
       await server.kill();
     },
     async restart() {
-      const port = new URL(server.url).port;
-      server = await startServer({
-        ...options,
-        dataDir: server.dataDir,
-        env: { ...options.env, PORT: port },
-      });
+      server = await startServer({ ...lasting, dataDir: server.dataDir });
     },
   };
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -143,6 +145,28 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     owner: client(OWNER_KEY),
     client,
   };
+}
+
+const LASTING_PORTS = { from: 11_000, count: 20_000 };
+const PORT_TRIES_MAX = 100;
+
+/**
+ * A port for a server that goes and comes back. It lies below those that systems give to whoever asks for
+ * any, so that nobody else has it meanwhile.
+ */
+export async function lastingPort(): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    const port = LASTING_PORTS.from + randomInt(LASTING_PORTS.count);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+  throw new Error("no port is free");
 }
 
 /** A code that signs the owner in, once, as the link of `parley sign-in-link` has it. */
