@@ -17,9 +17,9 @@ export default defineConfig({
     globalSetup: "./scripts/fresh-page.ts",
     env: { TMPDIR: scratch },
     // Only for what hangs: a slow and busy machine takes many times what ours does.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 60_000 } },
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    expect: { poll: { timeout: 100_000 } },
     reporters: ["default", "./scripts/count-reporter.ts"],
   },
 });

@@ -45,7 +45,7 @@ beforeAll(() => {
   expect(tarballs).toHaveLength(4);
   const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs];
   execFileSync("npm", install, { cwd: folder, env: { ...process.env, PATH: machinePath }, stdio: "pipe" });
-}, 180_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -111,9 +111,7 @@ async function start(command: string, args: string[]) {
   }
   const exited = once(child, "exit");
   try {
-    await expect
-      .poll(() => (child.exitCode === null ? printed.stdout : printed.stderr), { timeout: 60_000 })
-      .toContain("Ctrl-C");
+    await expect.poll(() => (child.exitCode === null ? printed.stdout : printed.stderr)).toContain("Ctrl-C");
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
@@ -154,7 +152,7 @@ test.skipIf(!hasTerminal)(
     const { child, stdout, exited } = await start("script", ["-qfec", `exec ${parley()} start`, "/dev/null"]);
     const line = stdout.split(/\r?\n/).find((text) => text.includes("curl")) ?? "";
     const paste = (shell: string) =>
-      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 60_000 });
+      spawnSync(shell, ["-c", line], { env: machineEnv, encoding: "utf8", timeout: 100_000 });
     const first = paste("sh");
     const second = paste("sh");
     child.stdin.write("\u0003");

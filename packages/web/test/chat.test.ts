@@ -90,6 +90,7 @@ describeInBrowser("a conversation", () => {
     const answer = await begin(page, "Forget this.");
     await replies(page).last().getByRole("button", { name: "Delete" }).click();
     const dialog = page.getByRole("dialog", { name: "Delete this message?" });
+    await dialog.waitFor();
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     await isFocused(replies(page).last().getByRole("button", { name: "Delete" }));

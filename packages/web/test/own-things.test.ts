@@ -82,12 +82,12 @@ describeInBrowser("what is one's own", () => {
     await page.reload();
     await page.getByRole("main").getByRole("link").locator("img").first().waitFor();
     // In the gallery small ones, and only of who is looked at closely the whole one.
-    expect(new Set(sizes)).toEqual(new Set(["thumb"]));
+    await expect.poll(() => new Set(sizes)).toEqual(new Set(["thumb"]));
     await drop(page, [{ name: "mirela.png", type: "image/png", bytes: cardPng(card) }]);
     const sheet = page.getByRole("dialog", { name: "Mirela" });
     await sheet.getByText("Maps and small mysteries.").waitFor();
     await sheet.locator("img").waitFor();
-    expect(sizes.filter((size) => size !== "thumb")).toHaveLength(1);
+    await expect.poll(() => sizes.filter((size) => size !== "thumb")).toHaveLength(1);
     await sheet.getByRole("button", { name: "Start a conversation" }).click();
     await page.getByRole("log").getByText("Where did you lose it?").waitFor();
     await page.getByRole("textbox", { name: "Write to Mirela" }).fill("My harbour is gone.");
@@ -184,8 +184,8 @@ describeInBrowser("what is one's own", () => {
     await page.unroute(avatars);
     await save.click();
     const picture = page.getByRole("dialog", { name: "Wilm" }).locator("img");
-    await picture.waitFor();
-    expect(await picture.evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBe(40);
+    // It has its place before it is loaded.
+    await expect.poll(() => picture.evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBe(40);
     await page.getByRole("button", { name: "Close" }).click();
     expect(await page.getByRole("main").getByRole("link", { name: /Wilm/ }).count()).toBe(1);
     await context.close();
@@ -254,12 +254,12 @@ describeInBrowser("what is one's own", () => {
     const sheet = page.getByRole("dialog", { name: "Old Bram", exact: true });
     await sheet.getByText("calm").waitFor();
     const shown = sheet.locator("img");
-    await shown.waitFor();
-    const size = await shown.evaluate((img) => {
-      const { naturalWidth, naturalHeight } = img as HTMLImageElement;
-      return [naturalWidth, naturalHeight];
-    });
-    expect(size).toEqual([1_024, 51]);
+    const size = () =>
+      shown.evaluate((img) => {
+        const { naturalWidth, naturalHeight } = img as HTMLImageElement;
+        return [naturalWidth, naturalHeight];
+      });
+    await expect.poll(size).toEqual([1_024, 51]);
 
     await sheet.getByRole("link", { name: "Edit" }).click();
     await page.getByRole("button", { name: "Take it away" }).click();
@@ -349,14 +349,16 @@ describeInBrowser("what is one's own", () => {
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("navigation").getByText("Robin").waitFor();
 
-    await page.getByLabel("Dark").check();
     const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await paper();
+    await page.getByLabel("Dark").check();
+    await expect.poll(paper).not.toBe(light);
     const dark = await paper();
     await page.reload();
     await page.getByRole("navigation").getByText("Robin").waitFor();
-    expect(await paper()).toBe(dark);
+    await expect.poll(paper).toBe(dark);
     await page.getByLabel("Light").check();
-    expect(await paper()).not.toBe(dark);
+    await expect.poll(paper).toBe(light);
 
     await page.getByLabel("Name of a new key").fill("my game");
     await page.getByRole("button", { name: "Create a key" }).click();

@@ -8,7 +8,13 @@ import {
   type Page,
 } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
-import { readJson, type Server, type ServerOptions, startServer } from "../../server/test/rig/server.ts";
+import {
+  lastingPort,
+  readJson,
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../../server/test/rig/server.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const FLAGS = [
@@ -21,8 +27,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** Generous: machines of CI are slow, and what is awaited comes or does not. */
-const WAIT_MS = 30_000;
-const TEST_MS = 120_000;
+const WAIT_MS = 100_000;
 
 export const desktop = { viewport: { width: 1280, height: 800 } };
 export const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
@@ -42,7 +47,7 @@ function isProgram(file: string): boolean {
 
 /** Tests in a real browser; where there is none they are named as not exercised, and in CI that is a failure. */
 export function describeInBrowser(name: string, tests: () => void): void {
-  describe.runIf(path)(name, { timeout: TEST_MS }, tests);
+  describe.runIf(path)(name, tests);
   if (path) return;
   console.error(
     `NOT EXERCISED: ${name}. No Chromium was found (${NAMES.join(", ")}); apt-get install chromium.`,
@@ -73,7 +78,8 @@ export interface Scene {
 /** A server and a browser of a test file; ends both after it. */
 export async function openScene(options: ServerOptions = {}): Promise<Scene> {
   const browser: Browser = await chromium.launch({ executablePath: path as string, args: FLAGS });
-  let server = await startServer(options);
+  const lasting = { ...options, env: { ...options.env, PORT: `${await lastingPort()}` } };
+  let server = await startServer(lasting);
   const complaints: string[] = [];
   afterAll(async () => {
     await browser.close();
@@ -117,12 +123,7 @@ export async function openScene(options: ServerOptions = {}): Promise<Scene> {
       await server.kill();
     },
     async restart() {
-      const port = new URL(server.url).port;
-      server = await startServer({
-        ...options,
-        dataDir: server.dataDir,
-        env: { ...options.env, PORT: port },
-      });
+      server = await startServer({ ...lasting, dataDir: server.dataDir });
     },
   };
 }

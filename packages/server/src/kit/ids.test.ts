@@ -10,7 +10,7 @@ test("a derived id is a UUIDv8, the same for the same parts and no others", () =
   expect(derivedId("turn", "ab", "c")).not.toBe(id);
 });
 
-test("fresh ids are UUIDv7 in the order of their making", () => {
+test("fresh ids are UUIDv7, and no two are the same", () => {
   const ids = Array.from({ length: 100 }, newId);
   expect(ids.every((id) => isId(id) && id[14] === "7")).toBe(true);
   expect(new Set(ids).size).toBe(100);

@@ -1,23 +1,24 @@
 import { connect } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../kit/clock.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 
 /** Of what a client is sent that reads nothing: more than any system keeps for it. */
 const MUCH = Buffer.alloc(64 * 1024 * 1024, "x");
-/** Short enough to be waited for; each test waits for an event, however late. */
-const timeouts = { headMs: 200, requestMs: 400, stuckMs: 600, idleMs: 300, lookEveryMs: 20 };
+/** Of no concern to a test, however slow the machine. */
+const LONG_MS = 600_000;
+const patient = { headMs: LONG_MS, requestMs: LONG_MS, stuckMs: LONG_MS, idleMs: LONG_MS, lookEveryMs: 20 };
 
 const muchEnded = Promise.withResolvers<string>();
-let gateway: Gateway;
-let port: number;
+const gateways: Gateway[] = [];
 
-beforeAll(async () => {
-  gateway = createGateway({
+/** A gateway that waits long for all but what a test is about; gives its port. */
+async function open(timeouts: Partial<typeof patient>): Promise<number> {
+  const gateway = createGateway({
     clock: systemClock,
     host: "127.0.0.1",
     port: 0,
-    timeouts,
+    timeouts: { ...patient, ...timeouts },
     trustedProxies: [],
     allowedOrigins: [],
     surfaces: [
@@ -35,12 +36,15 @@ beforeAll(async () => {
     onProblem: () => {},
     onAnswered: () => {},
   });
-  ({ port } = await gateway.listen());
+  gateways.push(gateway);
+  return (await gateway.listen()).port;
+}
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.close(0);
 });
-afterAll(() => gateway?.close(0));
 
 /** A client by hand: what it has read, and the end of its connection. */
-function dial(isReading = true) {
+function dial(port: number, isReading = true) {
   const socket = connect(port, "127.0.0.1");
   let text = "";
   socket.on("error", () => {});
@@ -60,13 +64,13 @@ function trickle(socket: ReturnType<typeof dial>["socket"], bytes: string): void
 }
 
 test("a connection that says nothing is told 408 and closed", async () => {
-  const { closed, text } = dial();
+  const { closed, text } = dial(await open({ headMs: 200 }));
   await closed;
   expect(text()).toMatch(/^HTTP\/1\.1 408 .*"code":"request_timeout"/s);
 });
 
 test("a head that comes byte by byte is not waited for", async () => {
-  const { socket, closed, text } = dial();
+  const { socket, closed, text } = dial(await open({ headMs: 200 }));
   socket.write("GET /little HTTP/1.1\r\nhost: x\r\nx-slow: ");
   trickle(socket, "y");
   await closed;
@@ -74,7 +78,7 @@ test("a head that comes byte by byte is not waited for", async () => {
 });
 
 test("a body that comes byte by byte is not waited for", async () => {
-  const { socket, closed, text } = dial();
+  const { socket, closed, text } = dial(await open({ headMs: 400, requestMs: 400 }));
   socket.write(
     "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90000\r\n\r\n",
   );
@@ -84,14 +88,14 @@ test("a body that comes byte by byte is not waited for", async () => {
 });
 
 test("a connection that asks for nothing more is closed", async () => {
-  const { socket, closed, text } = dial();
+  const { socket, closed, text } = dial(await open({ idleMs: 300 }));
   socket.write("GET /little HTTP/1.1\r\nhost: x\r\n\r\n");
   await closed;
   expect(text()).toMatch(/^HTTP\/1\.1 200 .*\{"ok":true\}$/s);
 });
 
 test("an answer that nobody reads is not kept for ever", async () => {
-  const { socket } = dial(false);
+  const { socket } = dial(await open({ stuckMs: 600 }), false);
   socket.write("GET /much HTTP/1.1\r\nhost: x\r\n\r\n");
   expect(await muchEnded.promise).toBe("broken off");
   socket.destroy();

@@ -2,7 +2,16 @@ import type { Character } from "@parley-chat/sdk/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
-import { call, codeOf, expectProblem, manyAddresses, newPerson, type Person, say } from "./helpers.ts";
+import {
+  aMomentLater,
+  call,
+  codeOf,
+  expectProblem,
+  manyAddresses,
+  newPerson,
+  type Person,
+  say,
+} from "./helpers.ts";
 
 let server: Server;
 let upstream: Upstream;
@@ -288,7 +297,10 @@ describe("lists", () => {
   test("hold mine and the public ones, newest first, whole over every page size", async () => {
     const cem = await newPerson(server);
     const ids: string[] = [];
-    for (let n = 0; n < 7; n++) ids.unshift((await cem.client.characters.create({ name: `of Cem ${n}` })).id);
+    for (let n = 0; n < 7; n++) {
+      const { id } = await aMomentLater(await cem.client.characters.create({ name: `of Cem ${n}` }));
+      ids.unshift(id);
+    }
     const whole = (await cem.client.characters.list({ limit: 200 })).items;
     expect(whole.filter(({ owner_id }) => owner_id === cem.id).map(({ id }) => id)).toEqual(ids);
     const times = whole.map(({ created_at }) => created_at);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Server, startServer } from "../rig/server.ts";
 import { answering, startUpstream, type Upstream } from "../rig/upstream.ts";
 import {
+  aMomentLater,
   call,
   codeOf,
   eventsIn,
@@ -213,7 +214,8 @@ describe("lists", () => {
     const made: Conversation[] = [];
     const character = await cem.client.characters.create({ name: "Vera" });
     for (let n = 0; n < 5; n++) {
-      made.push(await cem.client.conversations.create({ character_ids: [character.id], title: String(n) }));
+      const one = await cem.client.conversations.create({ character_ids: [character.id], title: String(n) });
+      made.push(await aMomentLater(one));
     }
     const titles = async (limit: number) => {
       const found: string[] = [];

@@ -212,8 +212,12 @@ export function everyRoute(): { name: string; route: Route }[] {
   );
 }
 
+/** Waits until the clock shows a later time than this: lists by time have no order within a millisecond. */
+export const aMomentLater = <T extends { created_at: string }>(made: T): Promise<T> =>
+  until(() => Date.now() > Date.parse(made.created_at)).then(() => made);
+
 /** Polls until something holds, for what no event tells of; fails after `timeoutMs`. */
-export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 40_000): Promise<void> {
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 100_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`did not come to hold within ${timeoutMs} ms`);

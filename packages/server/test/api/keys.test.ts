@@ -1,7 +1,16 @@
 import type { Key } from "@parley-chat/sdk/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OWNER_KEY, type Server, startServer } from "../rig/server.ts";
-import { call, codeOf, expectProblem, manyAddresses, newPerson, type Person, until } from "./helpers.ts";
+import {
+  aMomentLater,
+  call,
+  codeOf,
+  expectProblem,
+  manyAddresses,
+  newPerson,
+  type Person,
+  until,
+} from "./helpers.ts";
 
 let server: Server;
 let ann: Person;
@@ -110,7 +119,8 @@ test("a key works while it has not expired, and no more once it has", async () =
 test("the list shows when a key was last used, newest first, page by page, without the revoked ones", async () => {
   const ben = await newPerson(server);
   const made: Key[] = [];
-  for (let n = 0; n < 5; n++) made.push(await ben.client.keys.create({ name: `key ${n}` }));
+  for (let n = 0; n < 5; n++)
+    made.push(await aMomentLater(await ben.client.keys.create({ name: `key ${n}` })));
   const used = made[2] as Key & { secret: string };
   await server.client(used.secret).users.me();
   await ben.client.keys.remove({ key_id: made[1]?.id as string });

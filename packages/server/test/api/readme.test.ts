@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 const shell = async (script: string) =>
-  (await run("sh", ["-euc", script], { cwd: folder, timeout: 60_000 })).stdout;
+  (await run("sh", ["-euc", script], { cwd: folder, timeout: 100_000 })).stdout;
 const block = (holding: string) => {
   const found = blocks.find(({ text }) => text.includes(holding));
   if (!found) throw new Error(`the README has no block with ${holding}`);
@@ -80,7 +80,7 @@ test("the TypeScript of the README passes the strict compiler and prints a reply
   );
   expect(compiled.stdout).toBe("");
   const args = ["-C", "parley-source", join(folder, "src", "chat.ts")];
-  const { stdout } = await run(process.execPath, args, { timeout: 60_000 });
+  const { stdout } = await run(process.execPath, args, { timeout: 100_000 });
   expect(stdout.length).toBeGreaterThan(10);
 });
 
@@ -88,6 +88,6 @@ test("the live socket of the README sends, and prints the reply as it comes", as
   const [script] = blocks.filter(({ language }) => language === "js");
   const path = join(folder, "src", "live.js");
   writeFileSync(path, script?.text ?? "");
-  const { stdout } = await run(process.execPath, ["-C", "parley-source", path], { timeout: 60_000 });
+  const { stdout } = await run(process.execPath, ["-C", "parley-source", path], { timeout: 100_000 });
   expect(stdout.length).toBeGreaterThan(10);
 });

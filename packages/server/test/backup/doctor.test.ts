@@ -107,7 +107,7 @@ test("an empty database beside a full one fails, and a start refuses it and name
     ]);
     expect(readFileSync(join(dataDir, name))).toHaveLength(0);
   }
-}, 60_000);
+});
 
 test("files of a first start that was killed between the two databases are no loss", async () => {
   const dataDir = newDataDir();

@@ -178,7 +178,7 @@ test("a manifest whose fields are not what they should be is refused in one sent
   }
   const { of } = await doctorOf(dataDir, {}, [folder]);
   expect(of("backup")).toMatchObject({ status: "warn", detail: expect.stringContaining("is damaged") });
-}, 60_000);
+});
 
 test("no text of a backup reaches the terminal as a control sequence", async () => {
   const copy = copyOfBackup();
@@ -343,7 +343,7 @@ test("a kill anywhere in a restore leaves the old data or the whole backup, and 
   }
   expect(kills).toBeGreaterThan(6);
   expect([...seen].sort()).toEqual(["the first", "the second"]);
-}, 120_000);
+});
 
 let second: Promise<string> | undefined;
 const secondFolder = () => {

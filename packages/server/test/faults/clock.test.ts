@@ -111,8 +111,8 @@ journey(
     const upstream = await rig.upstream();
     const clock = movedClock();
     const timers = {
-      PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "3000",
-      PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "3000",
+      PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "10000",
+      PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "10000",
     };
     const server = await rig.start({ env: { ...upstream.env, ...clock.env, ...timers } });
     const sent = [];

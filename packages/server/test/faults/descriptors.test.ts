@@ -9,6 +9,7 @@ import { fewFiles } from "../rig/preload.ts";
 import { OWNER_KEY, type Server } from "../rig/server.ts";
 import { answering } from "../rig/upstream.ts";
 import { journey } from "./journey.ts";
+import { buildProgram } from "./kill-rig/program.ts";
 import { messagesPath, newConversation, type Sent } from "./scene.ts";
 import { openStream } from "./stream.ts";
 import { until, within } from "./until.ts";
@@ -132,14 +133,18 @@ journeyOutOfFiles(
 journeyOutOfFiles(
   "a start that may not open as many files as it needs says so in one sentence",
   async ({ rig }) => {
-    const starts = await Promise.all(
-      Array.from({ length: 14 }, (_, left) =>
-        rig.start({ env: fewFiles(left + 1) }).then(
+    const { entry, remove } = await buildProgram();
+    const starts: string[] = [];
+    for (let left = 1; left <= 14; left++) {
+      const start = rig.start({ entry, env: fewFiles(left) });
+      starts.push(
+        await start.then(
           () => "started",
           (error: Error) => error.message,
         ),
-      ),
-    );
+      );
+    }
+    remove();
     const refusals = starts.filter((start) => start !== "started");
     expect(refusals.length).toBeGreaterThan(0);
     for (const refusal of refusals) {

@@ -25,18 +25,18 @@ export interface LastingFault extends Pick<Fault, "name" | "expect"> {
 
 /** Far enough from each other that a busy machine does not mistake one for another. */
 export const SHORT_TIMERS = {
-  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "5000",
-  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "5000",
-  PARLEY_LLM_IDLE_TIMEOUT_MS: "8000",
-  PARLEY_LLM_CALL_TIMEOUT_MS: "12000",
+  PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "10000",
+  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "10000",
+  PARLEY_LLM_IDLE_TIMEOUT_MS: "16000",
+  PARLEY_LLM_CALL_TIMEOUT_MS: "24000",
 };
 
 /** As for a model at home whose first word may take for ever. */
 export const PATIENT_TIMERS = {
   PARLEY_LLM_FIRST_TOKEN_TIMEOUT_MS: "0",
-  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "5000",
-  PARLEY_LLM_IDLE_TIMEOUT_MS: "4000",
-  PARLEY_LLM_CALL_TIMEOUT_MS: "9000",
+  PARLEY_LLM_BETWEEN_TOKENS_TIMEOUT_MS: "10000",
+  PARLEY_LLM_IDLE_TIMEOUT_MS: "8000",
+  PARLEY_LLM_CALL_TIMEOUT_MS: "18000",
 };
 
 const whole = stream(WHOLE);
@@ -87,6 +87,9 @@ export const unwaitedFaults: LastingFault[] = [
   },
 ];
 
+/** Far beyond a limit of 10 s: what comes right behind it may count, where the event loop stood still. */
+const TOO_LATE_MS = 60_000;
+
 const later = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
 
 const silent = (name: string, handler: Handler, says: unknown = ""): LastingFault => ({
@@ -122,16 +125,16 @@ export const slowFaults: LastingFault[] = [
   ),
   silent("the first token too late", async (response) => {
     open(response);
-    await later(8_000);
+    await later(TOO_LATE_MS);
     if (!response.destroyed) response.end(WHOLE);
   }),
   {
     name: "tokens at distances that are each within the limit",
     handler: async (response) => {
       open(response);
-      for (const word of ["Hello, ", "wör", "ld ", "😀!"]) {
-        response.write(text(word));
-        await later(2_000);
+      for (const letter of "Hello, wörld 😀!") {
+        response.write(text(letter));
+        await later(800);
       }
       response.end(chunk({}, "stop") + DONE);
     },
@@ -142,7 +145,7 @@ export const slowFaults: LastingFault[] = [
     "one token, the next too late",
     async (response) => {
       open(response, text(FIRST));
-      await later(8_000);
+      await later(TOO_LATE_MS);
       if (!response.destroyed) response.end(text("wörld 😀!") + chunk({}, "stop") + DONE);
     },
     FIRST,

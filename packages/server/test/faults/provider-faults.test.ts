@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Turn } from "@parley-chat/sdk";
 import { expect } from "vitest";
-import type { Server } from "../rig/server.ts";
+import { lastingPort, type Server } from "../rig/server.ts";
 import type { UpstreamCall } from "../rig/upstream.ts";
 import { journey } from "./journey.ts";
 import { messagesPath, newConversation, outcome, post } from "./scene.ts";
@@ -69,7 +69,7 @@ journey.for(LASTING)(
 journey(
   "a provider that refuses connections fails the turn with its address and what to do",
   async ({ rig }) => {
-    const refused = await rig.upstream(whole);
+    const refused = await rig.upstream(whole, await lastingPort());
     const other = await rig.start({ env: { ...refused.env, ...TIMERS } });
     expect((await turnWith("Hello!", other)).turn.status).toBe("completed");
     refused.close();
@@ -89,8 +89,8 @@ journey(
 journey(
   "a provider that is down at the start is named in each reply that fails, and used once it is back",
   async ({ rig }) => {
-    const down = await rig.upstream(whole);
-    const port = Number(new URL(down.baseUrl).port);
+    const port = await lastingPort();
+    const down = await rig.upstream(whole, port);
     down.close();
     await within("the refusal", refusedAt(port));
     const other = await rig.start({ env: { ...down.env, ...TIMERS, MAX_MESSAGES_PER_MINUTE: "0" } });

@@ -143,7 +143,7 @@ journey("a stop that races the end of a reply leaves one outcome, the same for e
 
 journey("a stop while a failed call waits for its next attempt ends the turn at once", async ({ rig }) => {
   const upstream = await rig.upstream((call) => {
-    call.response.writeHead(429, { "content-type": "application/json", "retry-after": "4" });
+    call.response.writeHead(429, { "content-type": "application/json", "retry-after": "5" });
     call.response.end("{}");
   });
   const server = await rig.start({ env: upstream.env });

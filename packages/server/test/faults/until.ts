@@ -1,7 +1,7 @@
 const LOOK_EVERY_MS = 5;
 
 /** Far beyond what anything in these journeys takes, on a slow and busy machine too. */
-export const LIMIT_MS = 40_000;
+export const LIMIT_MS = 100_000;
 
 /**
  * Looks again and again until `look` gives something that is not null, undefined or false; rejects after

@@ -5,7 +5,7 @@ import { between, newSeed, randomPieces, randomText, seeded } from "../faults/ra
 import { allMessages, newConversation, outcome } from "../faults/scene.ts";
 import { createScreen } from "../faults/screen.ts";
 import { until, within } from "../faults/until.ts";
-import { OWNER_KEY, type Server, type ServerOptions } from "../rig/server.ts";
+import { lastingPort, OWNER_KEY, type Server } from "../rig/server.ts";
 import { answering } from "../rig/upstream.ts";
 import { listen } from "./listen.ts";
 import { startProxy } from "./proxy.ts";
@@ -118,7 +118,6 @@ journey(
             return realtime.send({ conversation_id: id, content });
           }),
         ),
-        60_000,
       );
     const sent = await sendSome(12);
     for (let more = 0; proxy.cuts < CUTS_MIN; more++) {
@@ -152,16 +151,15 @@ for (const place of places) {
     async ({ rig }) => {
       const upstream = await rig.upstream(answering("The ", "whole ", "story."));
       const [name, count = "1"] = place.split("@");
-      let server: Server = await rig.start({ env: upstream.env, failpoints: [`${name}:kill@${count}`] });
-      const { port } = new URL(server.url);
+      const env = { ...upstream.env, PORT: `${await lastingPort()}` };
+      let server: Server = await rig.start({ env, failpoints: [`${name}:kill@${count}`] });
       const { id } = await newConversation(server.owner);
       const realtime = realtimeTo(server.url);
       const shown = listen(realtime, id);
       await until("a live subscription", () => shown.count("resumed") === 1);
       const sending = realtime.send({ conversation_id: id, content: "Tell me.", client_message_id: "one" });
       expect(await within("the kill", server.exited)).toBe("SIGKILL");
-      const options: ServerOptions = { dataDir: server.dataDir, env: { ...upstream.env, PORT: port } };
-      server = await rig.start(options);
+      server = await rig.start({ dataDir: server.dataDir, env });
       const { message, turn } = await within("the answer", sending);
       expect((await outcome(server.owner, turn?.id as string)).status).toBe("completed");
       const stored = await allMessages(server.owner, id);

@@ -41,7 +41,6 @@ function shown(events: TurnEvent[]) {
 
 journey(
   "a thousand sockets see one reply, each of them whole, and one message, each of them once",
-  { timeout: 120_000 },
   async ({ rig }) => {
     const random = seeded(newSeed("a thousand sockets"));
     const upstream = await rig.upstream();
@@ -77,7 +76,6 @@ journey(
 
 journey(
   "readers that stand still hinder nobody: one goes on from where it stood, one that would miss frames is closed",
-  { timeout: 120_000 },
   async ({ rig }) => {
     const upstream = await rig.upstream();
     const server = await rig.start({
@@ -88,7 +86,7 @@ journey(
         PARLEY_CONTEXT_TOKENS_MAX: "1000000",
       },
     });
-    const long = await Promise.all([1, 2, 3, 4].map(() => newConversation(server.owner)));
+    const long = await Promise.all(Array.from({ length: 14 }, () => newConversation(server.owner)));
     const chatty = await newConversation(server.owner);
     const [slow, fast, stuck] = [
       await openSocket(server),
@@ -102,7 +100,7 @@ journey(
 
     // Far more than the system keeps for a socket that nobody reads.
     const turns: string[] = [];
-    for (let round = 0; round < 7; round++) {
+    for (let round = 0; round < 2; round++) {
       for (const { id } of long) {
         const { turn } = await server.owner.messages.send({ conversation_id: id, content: "At length." });
         turns.push(turn?.id as string);
@@ -127,7 +125,7 @@ journey(
       });
       return (await metric(server, "parley_open_sockets")) === 2;
     };
-    await until("the close of the stuck one", notes, 60_000);
+    await until("the close of the stuck one", notes);
     expect(await fast.ask({ type: "ping" })).toMatchObject({ type: "pong" });
     stuck.ws.resume();
     await stuck.closed;

@@ -13,7 +13,7 @@ import { journey } from "../faults/journey.ts";
 import { allMessages, newConversation } from "../faults/scene.ts";
 import { createScreen } from "../faults/screen.ts";
 import { until, within } from "../faults/until.ts";
-import type { Server } from "../rig/server.ts";
+import { lastingPort, type Server } from "../rig/server.ts";
 import { answering } from "../rig/upstream.ts";
 import { listen } from "./listen.ts";
 
@@ -30,9 +30,9 @@ async function send(realtime: Realtime, conversation_id: string, content = "Tell
 
 journey("a server killed in mid-reply: the socket comes back and shows one whole reply", async ({ rig }) => {
   const upstream = await rig.upstream();
-  const first = await rig.start({ env: upstream.env });
+  const env = { ...upstream.env, PORT: `${await lastingPort()}` };
+  const first = await rig.start({ env });
   const { id } = await newConversation(first.owner);
-  const { port } = new URL(first.url);
   const realtime = connect(first);
   const states: RealtimeState[] = [];
   realtime.onState((state) => states.push(state));
@@ -43,7 +43,7 @@ journey("a server killed in mid-reply: the socket comes back and shows one whole
   lost.say("The first half, ");
   await until("text", () => shown.screen(turnId).text !== "");
   await first.kill("SIGKILL");
-  const second = await rig.start({ dataDir: first.dataDir, env: { ...upstream.env, PORT: port } });
+  const second = await rig.start({ dataDir: first.dataDir, env });
   answering("The whole ", "story.")(await upstream.call(2));
   const { end, text, resets } = await until(
     "the end",
@@ -61,9 +61,9 @@ journey("a server killed in mid-reply: the socket comes back and shows one whole
 journey(
   "messages sent while the server is away are sent once it is back, once, in order",
   async ({ rig }) => {
-    const first = await rig.start();
+    const env = { PORT: `${await lastingPort()}` };
+    const first = await rig.start({ env });
     const { id } = await newConversation(first.owner);
-    const { port } = new URL(first.url);
     const realtime = connect(first);
     await until("an open socket", () => realtime.state === "open");
     await first.kill("SIGKILL");
@@ -72,7 +72,7 @@ journey(
       realtime.send({ conversation_id: id, content: `${n}`, reply: false }),
     );
     expect(realtime.unsent.map(({ content }) => content)).toEqual(["1", "2", "3"]);
-    const second = await rig.start({ dataDir: first.dataDir, env: { PORT: port } });
+    const second = await rig.start({ dataDir: first.dataDir, env });
     const sent = await within("the answers", Promise.all(sending));
     expect(sent.map(({ message }) => message.seq)).toEqual([1, 2, 3]);
     expect(realtime.unsent).toEqual([]);

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@parley-chat/sdk";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const READY_MS_MAX = 60_000;
+/** Only for what hangs. */
+const READY_MS_MAX = 100_000;
 
 export interface ServerOptions {
   /** The data folder of an earlier start, to go on with it. */
@@ -91,7 +94,7 @@ export async function runParley(
   started.add(child);
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.on("data", (chunk: Buffer) => {
+    child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
       output[name] += chunk;
     });
   }
@@ -110,10 +113,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   started.add(child);
   let stdout = "";
   let stderr = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
+  // A read may end within a character.
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
     stdout += chunk;
   });
-  child.stderr?.on("data", (chunk: Buffer) => {
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
   });
   const exited = once(child, "close").then(([code, signal]) => {
@@ -141,6 +145,28 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     owner: client(OWNER_KEY),
     client,
   };
+}
+
+const LASTING_PORTS = { from: 11_000, count: 20_000 };
+const PORT_TRIES_MAX = 100;
+
+/**
+ * A port for a server that goes and comes back. It lies below those that systems give to whoever asks for
+ * any, so that nobody else has it meanwhile.
+ */
+export async function lastingPort(): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    const port = LASTING_PORTS.from + randomInt(LASTING_PORTS.count);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+  throw new Error("no port is free");
 }
 
 /** A code that signs the owner in, once, as the link of `parley sign-in-link` has it. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { aMomentLater } from "../api/helpers.ts";
 import { newConversation } from "../faults/scene.ts";
 import { newDataDir, runParley, startServer } from "../rig/server.ts";
 import { answering, startUpstream } from "../rig/upstream.ts";
@@ -78,8 +79,8 @@ test("a reply that fails is one sentence on standard error and status 1", async 
 
 test("a name that nobody has, that several have, or an option that is none, is one sentence and status 1", async () => {
   const { chat, server, end } = await scene(answering("."));
-  await server.owner.characters.create({ name: "Echo the Second" });
-  await server.owner.characters.create({ name: "Ecological" });
+  for (const name of ["Echo the Second", "Ecological"])
+    await aMomentLater(await server.owner.characters.create({ name }));
   for (const [args, sentence] of [
     [["Ehco"], 'No character is called "Ehco"; did you mean "Echo'],
     [["ec"], '"ec" can be Ecological, Echo the Second, Echo; say more of the name.'],

@@ -62,8 +62,9 @@ export function openTerminal(
   started.add(child);
   let raw = "";
   let passed = 0;
-  child.stdout.on("data", (chunk: Buffer) => {
-    raw += chunk.toString("utf8");
+  // A read may end within a character.
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    raw += chunk;
   });
   child.stdin.on("error", () => {});
   const text = () => stripEscapes(raw);

@@ -115,7 +115,7 @@ test("after a night of refusals a turn still ends in one outcome, made anew, and
   again.end();
   expect(await endOf(engine.store, turn.id)).toMatchObject({ status: "completed" });
   expect(engine.calls).toHaveLength(2);
-}, 60_000);
+});
 
 test("what no waiting mends is told of at once, is not tried for ever in place, and costs three calls at most", async () => {
   const { engine, refusing, tries } = refusingRig();

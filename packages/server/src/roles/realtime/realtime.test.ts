@@ -52,7 +52,7 @@ async function setUp() {
     cleanUps.push(() => socket.terminate());
     const before = opened;
     await once(socket, "open");
-    await expect.poll(() => opened, { timeout: 20_000 }).toBeGreaterThan(before);
+    await expect.poll(() => opened).toBeGreaterThan(before);
     return { socket, closed: once(socket, "close").then(([code]) => code as number) };
   };
   const tellRevoked = () => {

@@ -11,7 +11,7 @@ import { importCard } from "./cards.ts";
 import { DRAIN_MOMENTS, isArmed, type Kill, type Point } from "./schedule.ts";
 
 /** A point that is not met by then is given up, and the server killed from outside. */
-const MEET_MS = 3_000;
+const MEET_MS = 10_000;
 const UP_MS_MAX = 500;
 /** How long a drain may take here, and in production. */
 export const DRAIN_MS = 1_000;
