@@ -355,3 +355,46 @@ journey(
     expect(server.stderr()).not.toMatch(/"level":"(error|fatal)"/);
   },
 );
+
+const DEAF_LISTENERS = 4;
+/** Each brings the whole reply again: together far more than any system keeps for a connection. */
+const SUBSCRIBES = 24;
+
+journey(
+  "a socket whose client asks on and on and reads nothing holds 256 KiB, and is let go when more must be told (I17)",
+  async ({ rig }) => {
+    const upstream = await rig.upstream();
+    const server = await rig.start({ env: { ...upstream.env, ...unlimited, ...patient, ...collecting } });
+    const { id } = await newConversation(server.owner);
+    const { turn } = (await post(server, messagesPath(id), { content: "At length." })).body;
+    const model = await upstream.call(1);
+    model.say("Hello, ");
+    const stream = openStream(server, turn.id);
+    const { cursor } = await stream.event("reply.delta");
+    const deaf = await Promise.all(
+      Array.from({ length: DEAF_LISTENERS }, async () => (await join(server, id, cursor)).socket.pause()),
+    );
+    for (let said = 0; said < PIECES; said++) model.say(PIECE);
+    await until("the text", () => stream.screen.text.length > PIECES * PIECE.length);
+    const before = await held(server);
+
+    const subscribe = { type: "conversation.subscribe", id: "x".repeat(100), conversation_id: id };
+    for (const socket of deaf)
+      socket.write(maskedText(JSON.stringify(subscribe)).toString("latin1").repeat(SUBSCRIBES), "latin1");
+    // Nothing tells that a socket takes no more: another asks for the same after them and is told all of it.
+    const witness = await openSocket(server);
+    for (let n = 0; n < SUBSCRIBES; n++)
+      await witness.ask({ type: "conversation.subscribe", conversation_id: id });
+    witness.ws.terminate();
+    const bound = DEAF_LISTENERS * 256 * KIB + 16 * MIB;
+    await until("what is held", async () => (await held(server)) < before + bound);
+
+    // What is written to all is never left out: beyond the bound they are to come again.
+    const long = { content: "x".repeat(10_000), reply: false };
+    for (let n = 0; n < 40; n++) expect((await post(server, messagesPath(id), long)).status).toBe(201);
+    await until("no socket", async () => (await numbers(server))("parley_open_sockets") === 0);
+    model.finish();
+    expect(await within("the end", stream.closed)).toBe("ended");
+    for (const socket of deaf) socket.destroy();
+  },
+);
