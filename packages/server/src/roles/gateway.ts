@@ -167,19 +167,19 @@ export function createGateway(uses: GatewayUses): Gateway {
  */
 function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswered">) {
   /** By connection, for answers that wait for their turn hear nothing of its end. */
-  const open = new Map<Socket, Set<ServerResponse>>();
+  const open = new Map<Socket, ServerResponse[]>();
   let tellEnded: (() => void) | null = null;
   const isStream = (response: ServerResponse) =>
     String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
   const underWay = () =>
-    [...open.values()].some((responses) => [...responses].some((response) => !isStream(response)));
+    [...open.values()].some((responses) => responses.some((response) => !isStream(response)));
   const tellIfEnded = () => {
     if (tellEnded && !underWay()) tellEnded();
   };
-  const responsesOf = (socket: Socket): Set<ServerResponse> => {
+  const responsesOf = (socket: Socket): ServerResponse[] => {
     const known = open.get(socket);
     if (known) return known;
-    const responses = new Set<ServerResponse>();
+    const responses: ServerResponse[] = [];
     open.set(socket, responses);
     socket.once("close", () => {
       open.delete(socket);
@@ -191,9 +191,9 @@ function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswer
     began(request: FastifyRequest, { raw: response }: FastifyReply): void {
       const beganMs = clock.monotonic();
       const responses = responsesOf(request.raw.socket);
-      responses.add(response);
+      responses.push(response);
       response.on("close", () => {
-        responses.delete(response);
+        responses.splice(responses.indexOf(response), 1);
         tellIfEnded();
         if (!response.writableFinished) return;
         onAnswered({

@@ -106,8 +106,10 @@ export function callChat(
     });
   };
 
-  /** The stream broke: what stands of it is no complete reply. */
-  const readCut = () => fail(streamFailure(provider, { kind: "truncated" }, request.model));
+  /** The stream broke: what stands of it is no complete reply. Comes behind every end, too, so it looks first. */
+  const readCut = () => {
+    if (!isOver) fail(streamFailure(provider, { kind: "truncated" }, request.model));
+  };
 
   const readError = (response: IncomingMessage, judge: (body: string) => Failure) => {
     const cancel = clock.after(ERROR_BODY_TIMEOUT_MS, () => response.destroy());
