@@ -181,20 +181,20 @@ export function createGateway(uses: GatewayUses): Gateway {
  * of each that was answered.
  */
 function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswered">) {
-  /** When each began, by connection: answers that wait for their turn hear nothing of its end. */
-  const open = new Map<Socket, Map<ServerResponse, number>>();
+  /** By connection, for answers that wait for their turn hear nothing of its end. */
+  const open = new Map<Socket, { response: ServerResponse; beganMs: number }[]>();
   let tellEnded: (() => void) | null = null;
   const isStream = (response: ServerResponse) =>
     String(response.getHeader("content-type") ?? "").startsWith("text/event-stream");
   const underWay = () =>
-    [...open.values()].some((calls) => [...calls.keys()].some((response) => !isStream(response)));
+    [...open.values()].some((calls) => calls.some(({ response }) => !isStream(response)));
   const tellIfEnded = () => {
     if (tellEnded && !underWay()) tellEnded();
   };
   const callsOn = (socket: Socket) => {
     const known = open.get(socket);
     if (known) return known;
-    const calls = new Map<ServerResponse, number>();
+    const calls: { response: ServerResponse; beganMs: number }[] = [];
     open.set(socket, calls);
     socket.once("close", () => {
       open.delete(socket);
@@ -207,22 +207,23 @@ function trackCalls({ clock, onAnswered }: Pick<GatewayUses, "clock" | "onAnswer
     knows: (socket: Socket): boolean => open.has(socket),
     began(socket: Socket, response: ServerResponse): void {
       const calls = callsOn(socket);
-      calls.set(response, clock.monotonic());
+      const call = { response, beganMs: clock.monotonic() };
+      calls.push(call);
       response.on("close", () => {
-        calls.delete(response);
+        calls.splice(calls.indexOf(call), 1);
         tellIfEnded();
       });
     },
     /** Tells of a call that has begun, once it is answered. */
-    serves(request: FastifyRequest, { raw: response }: FastifyReply): void {
-      const beganMs = open.get(request.raw.socket)?.get(response);
-      response.on("close", () => {
-        if (beganMs === undefined || !response.writableFinished) return;
+    serves(request: FastifyRequest, { raw }: FastifyReply): void {
+      const call = open.get(request.raw.socket)?.find(({ response }) => response === raw);
+      raw.on("close", () => {
+        if (!call || !raw.writableFinished) return;
         onAnswered({
           method: request.method,
           route: routeOf(request),
-          status: response.statusCode,
-          durationMs: clock.monotonic() - beganMs,
+          status: raw.statusCode,
+          durationMs: clock.monotonic() - call.beganMs,
           requestId: request.id,
         });
       });

@@ -64,7 +64,7 @@ interface Attempt {
   texts: string[];
   offsets: number[];
   length: number;
-  /** The event of the newest piece: readers who keep up share it and its wire form. */
+  /** The event of the newest piece while its news go round: readers who keep up share it and its wire form. */
   newest: TurnFrame | null;
 }
 
@@ -126,6 +126,8 @@ export function createTurnLog(turn: {
       if (!state.attempt || state.closing || text === "") return;
       push(state.attempt, text);
       wake();
+      // Kept longer, what is written by now would outlive the young heap.
+      if (state.attempt) state.attempt.newest = null;
     },
     text: (epoch) => (state.attempt?.epoch === epoch ? textOf(state.attempt) : ""),
     end({ turn: endedTurn, message, reply, epoch, reason }) {

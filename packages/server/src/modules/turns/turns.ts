@@ -2,6 +2,7 @@ import type { Api, CallContext, Principal, SignedInContext, Turn, turns } from "
 import { Problem } from "@parley-chat/sdk/contract/problem";
 import { failpoint } from "../../kit/failpoint.ts";
 import { isId } from "../../kit/ids.ts";
+import { createPassingMap } from "../../kit/passing-map.ts";
 import { recentMap } from "../../kit/recent-map.ts";
 import type {
   Claim,
@@ -77,10 +78,10 @@ interface Running {
  */
 export function createTurns(uses: TurnUses): Turns {
   const { store, clock } = uses;
-  const logs = new Map<string, TurnLog>();
-  const running = new Map<string, Running>();
+  const logs = createPassingMap<string, TurnLog>();
+  const running = createPassingMap<string, Running>();
   /** Of turns that are about to run. */
-  const claimedWithSend = new Map<string, Claim>();
+  const claimedWithSend = createPassingMap<string, Claim>();
   const lanes = createLanes({ runningMax: uses.runningMax, run });
   const unfinished = createUnfinished({ clock, lookAgain: (turn) => void lookAgain(turn) });
   const cancels: (() => void)[] = [];
@@ -266,7 +267,7 @@ export function createTurns(uses: TurnUses): Turns {
   });
 
   async function renew(): Promise<void> {
-    const held = [...running.values()].flatMap((entry) => entry.claim ?? []);
+    const held = running.values().flatMap((entry) => entry.claim ?? []);
     if (held.length === 0) return;
     try {
       const lost = new Set(await store.renew(held, clock.now() + LEASE_MS));

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../kit/clock.ts";
 import { failpoint } from "../../kit/failpoint.ts";
+import { createPassingMap } from "../../kit/passing-map.ts";
 import type { TurnFrame, TurnReader } from "../../modules/turns/turn-log.ts";
 import { eventJson } from "./event-json.ts";
 
@@ -34,12 +35,13 @@ export interface EventStreams {
 }
 
 export function createEventStreams(clock: Clock): EventStreams {
-  const streams = new Set<Stream>();
+  const streams = createPassingMap<number, Stream>();
+  let opened = 0;
   const checkAll = () => {
-    for (const stream of streams) stream.check();
+    for (const stream of streams.values()) stream.check();
   };
   clock.every(TICK_MS, () => {
-    for (const stream of streams) {
+    for (const stream of streams.values()) {
       stream.check();
       stream.keepAlive();
     }
@@ -49,14 +51,15 @@ export function createEventStreams(clock: Clock): EventStreams {
       // The headers and what there is to say in a moment go out as one.
       const { socket } = response;
       socket?.cork();
+      const number = opened++;
       const stream = openStream(response, reader, {
         isAlive: uses.isAlive,
         onClose() {
-          streams.delete(stream);
+          streams.delete(number);
           uses.onClose();
         },
       });
-      streams.add(stream);
+      streams.set(number, stream);
       stream.begin();
       process.nextTick(() => socket?.uncork());
     },

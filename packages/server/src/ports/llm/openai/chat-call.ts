@@ -55,10 +55,10 @@ export function callChat(
     resolve(end);
   };
   const abort = () => finish({ kind: "aborted" });
-  const fail = (failure: Failure) => finish({ ...failure, usage: reader.usage });
+  const fail = (failure: Failure) => finish({ ...failure, usage: reader.usage() });
   const failInternally = (cause: unknown) => {
     const detail = "Parley could not take in the reply. The log says why.";
-    finish({ kind: "failed", code: "internal", detail, retryable: false, usage: reader.usage, cause });
+    finish({ kind: "failed", code: "internal", detail, retryable: false, usage: reader.usage(), cause });
   };
 
   const watch = createWatch({
@@ -77,7 +77,7 @@ export function callChat(
   const settle = (verdict: Verdict, response: IncomingMessage) => {
     if (verdict.kind !== "completed") return fail(streamFailure(provider, verdict, request.model));
     const { finishReason, isCapped } = verdict;
-    finish({ kind: "completed", finishReason, usage: reader.usage }, !isCapped);
+    finish({ kind: "completed", finishReason, usage: reader.usage() }, !isCapped);
     if (isCapped) return;
     const cancel = clock.after(CLOSE_TIMEOUT_MS, () => response.destroy());
     response.once("close", cancel);
@@ -86,10 +86,10 @@ export function callChat(
   const readStream = (response: IncomingMessage) => {
     response.on("data", (chunk: Buffer) => {
       if (isOver) return;
-      const before = reader.progress;
+      const before = reader.progress();
       try {
         const verdict = reader.push(chunk);
-        watch.arrived(reader.progress !== before);
+        watch.arrived(reader.progress() !== before);
         if (verdict) settle(verdict, response);
       } catch (error) {
         failInternally(error);
@@ -97,7 +97,7 @@ export function callChat(
     });
     response.once("end", () => {
       if (isOver) return;
-      if (!reader.hasEvents) return fail(answerFailure(provider, "an empty body", request.model));
+      if (!reader.hasEvents()) return fail(answerFailure(provider, "an empty body", request.model));
       try {
         settle(reader.end(), response);
       } catch (error) {
@@ -106,8 +106,10 @@ export function callChat(
     });
   };
 
-  /** The stream broke: what stands of it is no complete reply. */
-  const readCut = () => fail(streamFailure(provider, { kind: "truncated" }, request.model));
+  /** The stream broke: what stands of it is no complete reply. Comes behind every end, too, so it looks first. */
+  const readCut = () => {
+    if (!isOver) fail(streamFailure(provider, { kind: "truncated" }, request.model));
+  };
 
   const readError = (response: IncomingMessage, judge: (body: string) => Failure) => {
     const cancel = clock.after(ERROR_BODY_TIMEOUT_MS, () => response.destroy());

@@ -33,11 +33,11 @@ export interface ReplyReader {
   push(chunk: Buffer): Verdict | null;
   /** The answer has ended in good order without a verdict. */
   end(): Verdict;
-  readonly usage: LlmUsage | null;
+  usage(): LlmUsage | null;
   /** Rises with every event that brings the reply forward: text, reasoning. Comments do not. */
-  readonly progress: number;
+  progress(): number;
   /** Whether any event came at all. */
-  readonly hasEvents: boolean;
+  hasEvents(): boolean;
 }
 
 /**
@@ -138,14 +138,8 @@ export function createReplyReader(options: ReplyReaderOptions): ReplyReader {
       if (!verdict) settle(isEnough ? finished(finish ?? "") : { kind: "truncated" });
       return verdict ?? { kind: "truncated" };
     },
-    get usage() {
-      return usage;
-    },
-    get progress() {
-      return progress;
-    },
-    get hasEvents() {
-      return hasEvents;
-    },
+    usage: () => usage,
+    progress: () => progress,
+    hasEvents: () => hasEvents,
   };
 }
