@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { newDataDir, runParley, startServer } from "../rig/server.ts";
@@ -123,4 +123,21 @@ test("a name made for another system's paths leaves the folder of the export to 
   ]);
   expect(readdirSync(folder)).toEqual(["below"]);
   await server.kill("SIGTERM");
+});
+
+test("a data folder that was named and is not there is one sentence and stays away; the usual one is made", async () => {
+  const folder = newDataDir();
+  const file = join(folder, "nell.json");
+  writeFileSync(file, card("Nell"));
+  const nowhere = join(folder, "dta");
+  for (const line of [["import", file], ["export"]]) {
+    const { code, stderr } = await runParley(line, { dataDir: folder, env: { PARLEY_DATA_DIR: nowhere } });
+    expect([code, stderr]).toEqual([
+      1,
+      `parley: There is no data folder ${nowhere}; correct PARLEY_DATA_DIR, or run \`parley start\` once to make it.\n`,
+    ]);
+    expect(existsSync(nowhere)).toBe(false);
+  }
+  const first = await runParley(["import", file], { dataDir: folder, env: { PARLEY_DATA_DIR: "" } });
+  expect([first.code, existsSync(join(folder, "data"))]).toEqual([0, true]);
 });

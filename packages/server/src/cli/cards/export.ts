@@ -8,6 +8,7 @@ import { listPartners, partnersNamed } from "../chat/partners.ts";
 import { forOneLine } from "../chat/plain-text.ts";
 import type { Partner } from "../chat/screen.ts";
 import { counted, createProgress } from "../progress.ts";
+import { refuseUnknownFolder } from "./known-folder.ts";
 
 export type CardFormat = "json" | "png";
 
@@ -21,7 +22,9 @@ export async function exportCards(options: {
   const { isJson } = options;
   const format = formatOf(options.format ?? "png");
   const folder = resolve(options.to ?? ".");
-  const { config } = loadConfig();
+  const settings = loadConfig();
+  const { config } = settings;
+  refuseUnknownFolder(settings);
   const connection = await connect(config);
   const progress = createProgress(process.stderr.isTTY && !isJson);
   let written = 0;

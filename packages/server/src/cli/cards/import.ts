@@ -6,6 +6,7 @@ import { newId } from "../../kit/ids.ts";
 import { connect } from "../chat/connection.ts";
 import { forOneLine } from "../chat/plain-text.ts";
 import { createProgress } from "../progress.ts";
+import { refuseUnknownFolder } from "./known-folder.ts";
 
 /** What became of one file. */
 type Outcome = { file: string } & (
@@ -21,7 +22,9 @@ export async function importCards({
   files: readonly string[];
   isJson: boolean;
 }): Promise<number> {
-  const { config } = loadConfig();
+  const settings = loadConfig();
+  const { config } = settings;
+  refuseUnknownFolder(settings);
   const connection = await connect(config);
   const progress = createProgress(process.stderr.isTTY && !isJson);
   let failed = 0;
