@@ -81,7 +81,7 @@ const arrows: readonly [where: RegExp, allowed: (file: string) => Allows[]][] = 
     new RegExp(`^${server}/cli/`),
     () => [
       oneOf(
-        new RegExp(`^${server}/(cli/|config|compose\\.ts)`),
+        new RegExp(`^${server}/(cli/|config|compose(\\.ts$|/))`),
         kit,
         node,
         /package\.json$/,
@@ -90,7 +90,7 @@ const arrows: readonly [where: RegExp, allowed: (file: string) => Allows[]][] = 
       ),
     ],
   ],
-  [new RegExp(`^${server}/compose\\.ts$`), () => [({ target }) => !target.endsWith("/main.ts")]],
+  [new RegExp(`^${server}/compose(\\.ts$|/)`), () => [({ target }) => !target.endsWith("/main.ts")]],
   [new RegExp(`^${server}/main\\.ts$`), () => [oneOf(new RegExp(`^${server}/cli/`))]],
 ];
 

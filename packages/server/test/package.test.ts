@@ -122,6 +122,7 @@ async function start(command: string, args: string[]) {
 test("a card in a picture is read by a thread, which finds its program in the package", () => {
   writeFileSync(join(folder, "mira.png"), cardPng({ name: "Mira", description: "" }));
   const env = { ...machineEnv, PARLEY_DATA_DIR: join(folder, "cards") };
+  mkdirSync(env.PARLEY_DATA_DIR);
   const imported = spawnSync(parley(), ["import", "mira.png"], { cwd: folder, env, encoding: "utf8" });
   expect(imported.stdout).toBe("imported  mira.png: Mira (V1)\n");
   expect(imported.status).toBe(0);

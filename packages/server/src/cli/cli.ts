@@ -91,7 +91,7 @@ const commands: Readonly<Record<string, Command>> = {
     about: "Say whether the settings are right",
     run: async () => {
       const { config } = loadConfig();
-      (await import("../compose.ts")).checkProvider(config);
+      (await import("../compose/providers.ts")).checkProvider(config);
       return say("The settings are right.\n");
     },
   },

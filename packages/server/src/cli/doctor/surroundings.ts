@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { createServer } from "node:net";
-import { askProvider } from "../../compose.ts";
+import { askProvider } from "../../compose/providers.ts";
 import type { Config } from "../../config.ts";
 import { systemClock } from "../../kit/clock.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
