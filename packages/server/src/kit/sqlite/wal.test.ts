@@ -34,6 +34,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const partsOf = (path: string) => PARTS.map((part) => contentOf(path + part));
 const contentOf = (path: string): Buffer | null => (existsSync(path) ? readFileSync(path) : null);
 
+/** Waits until what is written has a later time than this file: many systems tell it by some milliseconds alone. */
+function passTime(path: string): void {
+  const probe = join(folder, "probe");
+  do writeFileSync(probe, "now");
+  while (statSync(probe).mtimeMs <= statSync(path).mtimeMs);
+}
+
 let copies = 0;
 /** What a kill at this moment leaves; a power cut may leave an older index and an older mark. */
 function killed(
@@ -48,6 +55,7 @@ function killed(
   // A copy has another time than its original, and a mark that names the one is to name the other.
   const isOfNow = mark?.toString() === String(statSync(path).mtimeMs);
   if (mark) writeFileSync(`${copy}-mark`, isOfNow ? String(statSync(copy).mtimeMs) : mark);
+  if (existsSync(copy)) passTime(copy);
   return copy;
 }
 
@@ -73,6 +81,7 @@ function notesIn(path: string): number {
 function withNotes(count: number) {
   const path = join(folder, "a.db");
   const db = openSqlite({ path, migrations });
+  passTime(path);
   const insert = db.prepare("INSERT INTO notes (text) VALUES (?)");
   const place = watchPlace(path);
   const add = (bytes = 900) => {
@@ -136,10 +145,12 @@ test("a log that is gone is missed even where its index went with it, and not wh
     return copy;
   };
   for (let n = 1; n <= 3; n++) {
+    passTime(`${path}-wal`);
     add();
     lost(false);
     add();
     lost(false);
+    passTime(path);
     db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     place.behind();
     expect(notesIn(lost(true))).toBe(2 * n);
@@ -249,6 +260,7 @@ test("whatever a database went through, no kill and no power cut leaves what is 
       rmSync(join(copy, ".."), { recursive: true });
     };
     for (let step = 0; step < 50; step++) {
+      passTime(path);
       const kind = next(10);
       if (kind < 5) inGroup(1 + next(3), "COMMIT", () => {});
       else if (kind === 5) inGroup(10 + next(40), "COMMIT", () => expectKept());

@@ -17,6 +17,8 @@ const ATTEMPTS_MAX = 3;
 const CONVERSATIONS = 3;
 /** Far beyond what a slow and busy machine takes; what has not ended by then never will. */
 const HEAL_MS_MAX = 100_000;
+/** Enough for most kills to come where they are meant to. */
+const MEET_MS = 10_000;
 /** Two clients, each with two things in hand at once. */
 const HANDS = ["a", "aa", "b", "bb"];
 
@@ -40,6 +42,8 @@ export interface FolderUses {
   seed: number;
   /** How long turns may take to end after the last kill. */
   healMs?: number;
+  /** How long a server may take to come to the point of its kill. */
+  meetMs?: number;
   mix?: Partial<Mix>;
 }
 
@@ -61,7 +65,13 @@ export interface Folder {
 }
 
 /** Opens a data folder: a model, a server, clients of both kinds. */
-export async function openFolder({ entry, seed, healMs = HEAL_MS_MAX, mix }: FolderUses): Promise<Folder> {
+export async function openFolder({
+  entry,
+  seed,
+  healMs = HEAL_MS_MAX,
+  meetMs = MEET_MS,
+  mix,
+}: FolderUses): Promise<Folder> {
   const random = (n: number) => seeded(seed + n);
   const recorder = newRecorder(ATTEMPTS_MAX);
   const { history } = recorder;
@@ -106,6 +116,7 @@ export async function openFolder({ entry, seed, healMs = HEAL_MS_MAX, mix }: Fol
     common,
     pace,
     random: random(9),
+    meetMs,
     start,
     begin,
     program: { dataDir, env, entry },

@@ -10,8 +10,6 @@ import { until, within } from "../until.ts";
 import { importCard } from "./cards.ts";
 import { DRAIN_MOMENTS, isArmed, type Kill, type Point } from "./schedule.ts";
 
-/** A point that is not met by then is given up, and the server killed from outside. */
-const MEET_MS = 10_000;
 const UP_MS_MAX = 500;
 /** How long a drain may take here, and in production. */
 export const DRAIN_MS = 1_000;
@@ -28,6 +26,8 @@ export interface KillerUses {
   common: Common;
   pace: Pace;
   random: () => number;
+  /** A point that is not met by then is given up, and the server killed from outside. */
+  meetMs: number;
   start(failpoints?: string[], env?: Record<string, string>): Promise<Server>;
   /** Work that goes on over the kill. */
   begin(task: Promise<void>): void;
@@ -36,7 +36,7 @@ export interface KillerUses {
 
 /** Starts servers on a folder and kills them, each at its point. */
 export function createKiller(uses: KillerUses) {
-  const { world, recorder, common, pace, random, program } = uses;
+  const { world, recorder, common, pace, random, meetMs, program } = uses;
   const { history } = recorder;
   const { dataDir } = program;
   let cards = 0;
@@ -83,7 +83,7 @@ export function createKiller(uses: KillerUses) {
     const { mix } = common;
     if (point === "k17") common.mix = { ...mix, stop: STOPS_WHEN_WANTED };
     if (point === "k19") uses.begin(importCard(world, recorder, ++cards));
-    const died = within("its point", server.exited, MEET_MS);
+    const died = within("its point", server.exited, meetMs);
     const isMet = await died.then(
       () => true,
       () => false,
@@ -116,7 +116,7 @@ export function createKiller(uses: KillerUses) {
   /** A drain that has to wait for a turn is killed at one of its moments. */
   async function inDrain(server: Server, { nth, isReal }: Kill): Promise<Met> {
     pace.isHeld = true;
-    await until("a turn that runs", () => pace.speaking > 0, MEET_MS).catch(() => null);
+    await until("a turn that runs", () => pace.speaking > 0, meetMs).catch(() => null);
     const killAt = now() + (DRAIN_MOMENTS[nth] as number) * (isReal ? REAL_DRAIN_MS : DRAIN_MS);
     process.kill(server.pid, "SIGTERM");
     await until("the moment of a drain", () => now() >= killAt);

@@ -12,6 +12,8 @@ const OUTSIDE_MAX = 6;
 const ROUNDS_MAX = 40;
 /** Enough for turns to end, and what waits for ever is known soon. */
 const HEAL_MS = 3_000;
+/** Where it is not met, another kill comes instead. */
+const MEET_MS = 3_000;
 
 /** Only for what hangs. */
 const LIMIT_MS = 600_000;
@@ -42,7 +44,16 @@ test.concurrent.for(mutants)(
 async function brokenIn(mutant: Mutant, entry: Parameters<typeof runRig>[0]["entry"], seed: number) {
   const { points, hits = HITS, mix = {} } = mutant;
   const schedule = newSchedule(seeded(seed), KILLS, points, hits);
-  const uses = { entry, seed, schedule, mix, worlds: 1, killsPerFolder: KILLS, healMs: HEAL_MS };
+  const uses = {
+    entry,
+    seed,
+    schedule,
+    mix,
+    worlds: 1,
+    killsPerFolder: KILLS,
+    healMs: HEAL_MS,
+    meetMs: MEET_MS,
+  };
   const { broken } = await runRig({ ...uses, outsideMax: OUTSIDE_MAX });
   return broken?.violations.map(({ promise }) => promise) ?? [];
 }

@@ -22,6 +22,7 @@ export interface RigUses {
   isOver?(): boolean;
   onKill?(report: Report): void;
   healMs?: number;
+  meetMs?: number;
   mix?: Partial<Mix>;
 }
 
