@@ -18,7 +18,7 @@ import { expect } from "vitest";
 import { doctorOf, restoreInto, takeBackup } from "../backup/rig.ts";
 import { journey, type Rig } from "../faults/journey.ts";
 import { allMessages, messagesPath, newConversation, outcome, post } from "../faults/scene.ts";
-import { within } from "../faults/until.ts";
+import { until, within } from "../faults/until.ts";
 import { newDataDir, runParley } from "../rig/server.ts";
 import { hasStrace, inject, requireStrace, underFaults } from "../rig/strace.ts";
 import { answering } from "../rig/upstream.ts";
@@ -138,7 +138,10 @@ async function killedFolder(rig: Rig) {
   for (let n = 0; n < 8; n++) {
     await server.owner.messages.send({ conversation_id: id, content: `Note ${n}.`, reply: false });
   }
-  const character = await server.owner.characters.import({ file: cardFile("Mira") });
+  // A card that takes too long to read, as on a machine that hardly runs us, is to be sent again.
+  const character = await until("the card to be taken", () =>
+    server.owner.characters.import({ file: cardFile("Mira") }),
+  );
   await server.kill();
   /** A start on that folder or a copy of it finds everything, and leaves nothing beside the databases. */
   async function expectKept(folder: string) {

@@ -7,7 +7,7 @@ import { openSocket } from "../realtime/socket.ts";
 import { alwaysCollecting, collecting, fastTicks } from "../rig/preload.ts";
 import { OWNER_KEY, type Server } from "../rig/server.ts";
 import { answering, type UpstreamCall } from "../rig/upstream.ts";
-import { journey } from "./journey.ts";
+import { journey, journeyAlone } from "./journey.ts";
 import { messagesPath, newConversation, outcome, post } from "./scene.ts";
 import { openStream } from "./stream.ts";
 import { until, within } from "./until.ts";
@@ -102,7 +102,7 @@ const gone = (socket: Socket) => {
   return closed;
 };
 
-journey(
+journeyAlone(
   "readers that read nothing, or a byte at a time, cost what I17 allows, and it comes back when they leave",
   async ({ rig }) => {
     const upstream = await rig.upstream();
@@ -324,7 +324,7 @@ async function crowd(scene: Scene, round: number): Promise<string> {
   );
 }
 
-journey(
+journeyAlone(
   "thousands connect again at once, half to streams and half to sockets: each goes on from its cursor with nothing lost or doubled, and memory comes back",
   async ({ rig }) => {
     const upstream = await rig.upstream();

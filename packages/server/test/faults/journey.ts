@@ -38,6 +38,9 @@ const withRig = base.extend<{ rig: Rig }>({
 /** A test that starts real servers; those of a file run side by side, for they mostly wait. */
 export const journey = withRig.concurrent;
 
+/** The same with nothing of its file beside it: where real time decides. */
+export const journeyAlone = withRig;
+
 /** A text with everything that is more than one code unit or byte somewhere. */
 export const RICH_TEXT =
   "Ah — “ça va”, 你好, 👩‍👩‍👧‍👦 and 🇩🇪, e\u0301, \u{1f600}\u{10ffff}.\r\n\n\tdata: no event\u2028end";

@@ -1,6 +1,6 @@
 import type { TurnEvent } from "@parley-chat/sdk";
 import { expect } from "vitest";
-import { journey } from "../faults/journey.ts";
+import { journey, journeyAlone } from "../faults/journey.ts";
 import { between, newSeed, randomPieces, randomText, seeded } from "../faults/random.ts";
 import { newConversation } from "../faults/scene.ts";
 import { createScreen } from "../faults/screen.ts";
@@ -74,7 +74,8 @@ journey(
   },
 );
 
-journey(
+// By itself: who stands still for too long while the machine is busy is let go by the heartbeat.
+journeyAlone(
   "readers that stand still hinder nobody: one goes on from where it stood, one that would miss frames is closed",
   async ({ rig }) => {
     const upstream = await rig.upstream();
@@ -100,13 +101,13 @@ journey(
 
     // Far more than the system keeps for a socket that nobody reads.
     const turns: string[] = [];
+    upstream.onCall = answering(piece, piece, piece, piece, piece);
     for (let round = 0; round < 2; round++) {
-      for (const { id } of long) {
-        const { turn } = await server.owner.messages.send({ conversation_id: id, content: "At length." });
-        turns.push(turn?.id as string);
-        answering(piece, piece, piece, piece, piece)(await upstream.call(turns.length));
-        await fast.frame("turn.completed", turns.length);
-      }
+      const sends = long.map(({ id }) =>
+        server.owner.messages.send({ conversation_id: id, content: "At length." }),
+      );
+      for (const { turn } of await Promise.all(sends)) turns.push(turn?.id as string);
+      await fast.frame("turn.completed", turns.length);
     }
     slow.ws.resume();
     await slow.frame("turn.completed", turns.length);
@@ -117,12 +118,15 @@ journey(
         violations: [],
       });
     }
+    let said = 0;
     const notes = async () => {
       await server.owner.messages.send({
         conversation_id: chatty.id,
         content: piece.slice(0, 50_000),
         reply: false,
       });
+      // Who reads is not to fall behind.
+      await fast.frame("message.created", turns.length + ++said);
       return (await metric(server, "parley_open_sockets")) === 2;
     };
     await until("the close of the stuck one", notes);
