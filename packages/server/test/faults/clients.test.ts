@@ -168,7 +168,7 @@ journeyAlone(
 
 const ROUNDS = 2;
 /** Half of them sockets; as many as both processes may have connections. */
-const CLIENTS = Math.min(4_000, roomForConnections());
+const CLIENTS = Math.min(10_000, roomForConnections());
 
 const closed = (socket: Socket, text: () => string) =>
   new Promise<never>((_, reject) => {
