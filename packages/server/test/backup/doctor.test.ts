@@ -110,12 +110,15 @@ test("an empty database beside a full one fails, and a start refuses it and name
 });
 
 test("files of a first start that was killed between the two databases are no loss", async () => {
-  const dataDir = newDataDir();
-  const path = join(dataDir, "messages.db");
-  for (let n = 1; n < 50 && !existsSync(path); n++) {
-    const args = ["start", "--failpoint", `k20:kill@${n}`];
+  let dataDir: string;
+  let path: string;
+  let steps = 0;
+  do {
+    dataDir = newDataDir();
+    path = join(dataDir, "messages.db");
+    const args = ["start", "--failpoint", `k20:kill@${++steps}`];
     expect((await runParley(args, { dataDir, env: { PORT: "0" } })).code).toBe("SIGKILL");
-  }
+  } while (!existsSync(path));
   for (const beside of ["-wal", "-shm"]) rmSync(path + beside, { force: true });
   writeFileSync(path, "");
   expect((await doctorOf(dataDir)).of("messages.db")?.status).toBe("ok");

@@ -44,10 +44,14 @@ async function churn(world: World, random: () => number, isOver: () => boolean):
   }
 }
 
-/** What a run had shown by a moment: later answers may or may not be in a backup of it. */
+/**
+ * What a run had shown by a moment: later answers may or may not be in a backup of it. That cuts what was
+ * under way, as a kill would do now.
+ */
 function historyUntil(history: History, moment: number): History {
   return structuredClone({
     ...history,
+    kills: [performance.now()],
     sends: history.sends.map((send) => (send.settledAt < moment ? send : { ...send, ok: null })),
     stops: history.stops.map((stop) => (stop.settledAt < moment ? stop : { ...stop, ok: null })),
     reads: history.reads.filter(({ settledAt }) => settledAt < moment),

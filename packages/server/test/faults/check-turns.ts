@@ -89,7 +89,7 @@ export function* exhausted(history: History): Generator<Violation> {
     const asked = clientIds.get(turn.message_id);
     const broken = history.wall.filter((call) => call.clientMessageId === asked && !call.isFinished).length;
     if (met === 0 || met + broken < attemptsMax)
-      yield { promise: "I3", what: `turn ${turn.id} gave up after ${met} kills` };
+      yield { promise: "I3", what: `turn ${turn.id} gave up after ${met} kills and ${broken} broken calls` };
   }
 }
 

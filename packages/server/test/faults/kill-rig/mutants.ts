@@ -48,8 +48,8 @@ export const mutants: readonly Mutant[] = [
       ...LATE_COMMIT,
       {
         file: WRITER,
-        from: "else one.resolve(outcome.value);",
-        to: `else setTimeout(() => one.resolve(outcome.value), ${2 * LATE_MS});`,
+        from: "resolve(values[n]);",
+        to: `setTimeout(() => resolve(values[n]), ${2 * LATE_MS});`,
       },
       {
         file: "modules/messages/messages.ts",
@@ -99,9 +99,14 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "modules/messages/messages.ts",
+        from: "...originOf(null, requestKey, newId()));",
+        to: "...originOf(null, requestKey, newId())); const earlier = await store.message(messageId, userId);",
+      },
+      {
+        file: "modules/messages/messages.ts",
         from: `        turn: newTurn(turnId, target, character),
         requestKey,`,
-        to: `        turn: { ...newTurn(turnId, target, character), id: message.turn_id ?? turnId },
+        to: `        turn: { ...newTurn(turnId, target, character), id: earlier?.turn_id ?? turnId },
         requestKey,`,
       },
       {
